@@ -18,7 +18,6 @@ type Connection struct {
 	Name      string
 	Connector string // folder name below connectors/
 	Settings  map[string]string
-	Paused    bool // deliveries are refused with 503, so the system tries again later
 }
 
 // Identity says which identifiers tie nobody together.
