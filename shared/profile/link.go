@@ -1,0 +1,226 @@
+package profile
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+)
+
+// Fragment is what is stored of one anchor: its state, and how it is tied.
+type Fragment struct {
+	ID      ID              `json:"-"`
+	Version int64           `json:"-"` // of the stored item; 0 = not stored yet
+	Anchor  Source          `json:"n,omitzero"`
+	State   State           `json:"s,omitzero"`
+	Ties    map[ID]Decision `json:"d,omitempty"` // decisions on the pair with another fragment
+	Members []ID            `json:"m,omitempty"` // the profile's fragments, sorted, itself among them; nil = alone
+	// Pending are identifiers whose links are not yet known to be complete, with
+	// the version at which each became so: the epoch keeps a slow worker from
+	// clearing what another has set anew.
+	Pending map[string]int64 `json:"p,omitempty"`
+}
+
+// Source is what people may see of an anchor: the connection and, for a customer
+// record, its id there.
+type Source struct {
+	Connection string `json:"c"`
+	Customer   string `json:"i,omitempty"`
+}
+
+// SourceOf an anchor.
+func SourceOf(a Anchor) Source {
+	if a.Class == CustomerClass {
+		return Source{a.Connection, a.Value}
+	}
+	return Source{Connection: a.Connection}
+}
+
+// Profile gives the fragments of the profile that the fragment belongs to.
+func (f Fragment) Profile() []ID {
+	if len(f.Members) == 0 {
+		return []ID{f.ID}
+	}
+	return f.Members
+}
+
+// Decision says that two fragments are one person, or are not.
+type Decision struct {
+	At    int64 `json:"t"` // Unix ms
+	Split bool  `json:"s,omitempty"`
+}
+
+// Wins tells whether d outranks o: the newer does, and a split at the same time.
+func (d Decision) Wins(o Decision) bool {
+	return d.At > o.At || d.At == o.At && d.Split && !o.Split
+}
+
+// Pair orders two fragments. The lesser one's item decides for both.
+func Pair(a, b ID) [2]ID {
+	if b < a {
+		a, b = b, a
+	}
+	return [2]ID{a, b}
+}
+
+// Identity is what is stored of one identifier.
+type Identity struct {
+	ID        string             `json:"-"` // kind/hash
+	Version   int64              `json:"-"`
+	Claimants map[ID]string      `json:"c,omitempty"` // who claims it, with the connection
+	Shared    bool               `json:"s,omitempty"` // too many do; it ties nobody, for ever
+	Stops     map[string]Consent `json:"w,omitempty"` // withdrawals on the address itself, by channel:purpose
+}
+
+// Claimed adds a claimant and tells whether the item changed. Once shared, it
+// stops growing.
+func (i *Identity) Claimed(by ID, connection string, l Limits) bool {
+	if _, known := i.Claimants[by]; known || i.Shared {
+		return false
+	}
+	i.Claimants = maps.Clone(i.Claimants)
+	if i.Claimants == nil {
+		i.Claimants = map[ID]string{}
+	}
+	i.Claimants[by] = connection
+	i.Shared = shared(i.Claimants, kindOf(i.ID), l)
+	return true
+}
+
+// shared tells whether so many claim an identifier that it names nobody: more
+// customer records of one connection than the limit, or too many in all.
+func shared(claimants map[ID]string, k Kind, l Limits) bool {
+	records := map[string]int{}
+	for id, connection := range claimants {
+		if id.Class() == CustomerClass {
+			records[connection]++
+			if records[connection] > l.Shared[k] {
+				return true
+			}
+		}
+	}
+	return len(claimants) > l.Claimants
+}
+
+// Stop adds withdrawals and tells whether the item changed.
+func (i *Identity) Stop(stops map[string]Consent) bool {
+	changed := false
+	for subject, c := range stops {
+		if joined := i.Stops[subject].Join(c); joined != i.Stops[subject] {
+			if !changed {
+				i.Stops = maps.Clone(i.Stops)
+			}
+			if i.Stops == nil {
+				i.Stops = map[string]Consent{}
+			}
+			i.Stops[subject], changed = joined, true
+		}
+	}
+	return changed
+}
+
+// Component is a set of fragments that effective edges and ties connect.
+type Component struct {
+	Fragments map[ID]Fragment
+	Edges     map[string][]ID // live identifier → the fragments that it ties
+}
+
+// Partition gives each fragment of a component its profile. Ties come first,
+// then identifiers by kind and id; a union that would join a split pair is
+// refused. A component beyond the limit falls apart, each fragment alone.
+func (c Component) Partition(l Limits) map[ID][]ID {
+	sets := newSets(c.Fragments)
+	if len(c.Fragments) > l.Members {
+		return sets.all()
+	}
+	for _, p := range c.decided(true) {
+		sets.split(p)
+	}
+	for _, p := range c.decided(false) {
+		sets.union(p[0], p[1])
+	}
+	ids := slices.SortedFunc(maps.Keys(c.Edges), func(a, b string) int {
+		return cmp.Or(cmp.Compare(slices.Index(kinds, kindOf(a)), slices.Index(kinds, kindOf(b))), cmp.Compare(a, b))
+	})
+	for _, id := range ids {
+		sets.touch(slices.Sorted(slices.Values(c.Edges[id])))
+	}
+	return sets.all()
+}
+
+// decided lists the pairs inside the component that are split, or tied.
+func (c Component) decided(split bool) [][2]ID {
+	var l [][2]ID
+	for a, f := range c.Fragments {
+		for b, d := range f.Ties {
+			if _, inside := c.Fragments[b]; inside && a < b && d.Split == split {
+				l = append(l, [2]ID{a, b})
+			}
+		}
+	}
+	slices.SortFunc(l, func(p, q [2]ID) int { return cmp.Or(cmp.Compare(p[0], q[0]), cmp.Compare(p[1], q[1])) })
+	return l
+}
+
+// sets are disjoint sets of fragments that refuse to join split pairs.
+type sets struct {
+	of    map[ID]int
+	in    map[int][]ID
+	apart map[[2]ID]bool
+}
+
+func newSets(fragments map[ID]Fragment) *sets {
+	s := &sets{map[ID]int{}, map[int][]ID{}, map[[2]ID]bool{}}
+	for n, id := range slices.Sorted(maps.Keys(fragments)) {
+		s.of[id], s.in[n] = n, []ID{id}
+	}
+	return s
+}
+
+func (s *sets) split(p [2]ID) { s.apart[Pair(p[0], p[1])] = true }
+
+// union joins the sets of a and b, unless a split pair would come together.
+func (s *sets) union(a, b ID) bool {
+	i, j := s.of[a], s.of[b]
+	if i == j {
+		return true
+	}
+	for _, x := range s.in[i] {
+		for _, y := range s.in[j] {
+			if s.apart[Pair(x, y)] {
+				return false
+			}
+		}
+	}
+	for _, y := range s.in[j] {
+		s.of[y] = i
+	}
+	s.in[i] = append(s.in[i], s.in[j]...)
+	delete(s.in, j)
+	return true
+}
+
+// touch joins the fragments of one identifier: each with the first set, in order,
+// that it may join.
+func (s *sets) touch(fragments []ID) {
+	var heads []ID
+next:
+	for _, f := range fragments {
+		for _, h := range heads {
+			if s.union(h, f) {
+				continue next
+			}
+		}
+		heads = append(heads, f)
+	}
+}
+
+func (s *sets) all() map[ID][]ID {
+	m := make(map[ID][]ID, len(s.of))
+	for _, in := range s.in {
+		slices.Sort(in)
+		for _, id := range in {
+			m[id] = in
+		}
+	}
+	return m
+}

@@ -1,0 +1,262 @@
+package profile
+
+import (
+	"encoding/json"
+	"slices"
+	"strconv"
+	"strings"
+
+	"loophub/events"
+)
+
+// State is what a fragment knows. Every part is either a sum of what its records
+// contribute now, or a join: so it is a function of the set of facts. Orders
+// beyond the newest lie beside it as items of their own.
+type State struct {
+	Orders   int64               `json:"o,omitempty"` // counted orders, older ones included
+	Sums     map[string]Sum      `json:"m,omitempty"` // by currency
+	Recent   []Order             `json:"r,omitempty"` // the newest, newest first
+	First    *Order              `json:"f,omitempty"`
+	Traits   map[string]Register `json:"a,omitempty"`
+	Snapshot *Register           `json:"s,omitempty"` // all tags, as the source last listed them
+	Tags     map[string]Register `json:"g,omitempty"` // tags added and removed since
+	Consent  map[string]Consent  `json:"k,omitempty"` // by channel:purpose
+	Claims   map[string]Claim    `json:"i,omitempty"` // identifiers that facts tied to the fragment
+	Checkout *Register           `json:"w,omitempty"` // the newest checkout, as JSON of LastCheckout
+}
+
+// Sum is what counted orders of one currency add up to, in minor units.
+type Sum struct {
+	Orders   int64 `json:"o"`
+	Total    int64 `json:"n"`
+	Refunded int64 `json:"b,omitempty"`
+}
+
+// Consent for one channel and purpose: newest grant and newest withdrawal, Unix
+// ms, 0 = never. It is given if the grant is newer than every withdrawal.
+type Consent struct {
+	Granted   int64 `json:"g,omitempty"`
+	Withdrawn int64 `json:"w,omitempty"`
+}
+
+// Join takes the newest of both.
+func (c Consent) Join(o Consent) Consent {
+	return Consent{max(c.Granted, o.Granted), max(c.Withdrawn, o.Withdrawn)}
+}
+
+// Given tells whether there is consent; unknown means no.
+func (c Consent) Given() bool { return c.Granted > c.Withdrawn }
+
+// Claim is a statement that an identifier is the fragment's. Claims only grow.
+type Claim struct {
+	At    int64  `json:"t"` // newest statement, Unix ms
+	Value string `json:"x"` // the identifier as people write it
+}
+
+// LastCheckout is the value of State.Checkout.
+type LastCheckout struct {
+	Record    string `json:"r"` // connection|checkout|id
+	Started   int64  `json:"s,omitempty"`
+	Completed int64  `json:"c,omitempty"`
+	Total     int64  `json:"n,omitempty"`
+	Currency  string `json:"u,omitempty"`
+}
+
+// Statement is what one fact says by itself, whatever else is known: what joins
+// into the fragment that the fact names, and the identifiers that it claims for it.
+type Statement struct {
+	Anchor   Anchor
+	Fragment ID
+	Claims   map[string]Claim              // by stored identifier
+	Stops    map[string]map[string]Consent // withdrawals that lie on an address itself: identifier → channel:purpose
+	fact     events.Fact
+}
+
+// Statement reads one fact by itself. ok is false where it says nothing of a
+// fragment: an order of a known customer (a gift, a clerk's own address), a
+// partial body, a product.
+func (rules Rules) Statement(f events.Fact) (s Statement, ok bool) {
+	switch f.Kind {
+	case events.Customer, events.Form, events.Checkout:
+	case events.Order:
+		if c, said := f.Fields["customer"]; !said || !c.IsNull() {
+			return Statement{}, false
+		}
+	default:
+		return Statement{}, false
+	}
+	anchor, ok := rules.Anchor(f.Kind, f.Connection, f.Record, Join(f))
+	if !ok {
+		return Statement{}, false
+	}
+	s = Statement{Anchor: anchor, Fragment: rules.Key.Fragment(anchor), fact: f, Claims: map[string]Claim{}, Stops: map[string]map[string]Consent{}}
+	if f.Kind != events.Customer && anchor.Class == CustomerClass {
+		return s, true // the record is the customer's, the addresses on it may be anybody's
+	}
+	for _, i := range rules.named(f) {
+		id := rules.Key.Identifier(i)
+		s.Claims[id] = Claim{At: f.At, Value: i.Value}
+		for subject, c := range consents(f) {
+			if c.Withdrawn > 0 && addressKind(subject) == i.Kind {
+				if s.Stops[id] == nil {
+					s.Stops[id] = map[string]Consent{}
+				}
+				s.Stops[id][subject] = Consent{Withdrawn: c.Withdrawn}
+			}
+		}
+	}
+	return s, true
+}
+
+// addressKind is the kind of address that a channel reaches.
+func addressKind(subject string) Kind {
+	if strings.HasPrefix(subject, "email:") {
+		return Email
+	}
+	return Phone
+}
+
+// consents reads grant:<channel>:<purpose> and withdraw:<channel>:<purpose>.
+func consents(f events.Fact) map[string]Consent {
+	m := map[string]Consent{}
+	for field, v := range f.Fields {
+		verb, subject, found := strings.Cut(field, ":")
+		n, err := strconv.ParseInt(v.String(), 10, 64)
+		if !found || err != nil {
+			continue
+		}
+		switch verb {
+		case "grant":
+			m[subject] = m[subject].Join(Consent{Granted: n})
+		case "withdraw":
+			m[subject] = m[subject].Join(Consent{Withdrawn: n})
+		}
+	}
+	return m
+}
+
+// traits are the fields that describe a person; the rest of a fact describes
+// the record.
+var traits = map[string]bool{
+	"email": true, "email_invalid": true, "phone": true, "phone_invalid": true, "first_name": true, "last_name": true,
+	"locale": true, "country": true, "province": true, "city": true, "company": true,
+	"deleted": true, "verified": true, "state": true, "birthday": true,
+}
+
+// Join folds a statement into the state: idempotent, commutative, associative.
+func (s *State) Join(st Statement) {
+	f := st.fact
+	if f.Kind == events.Checkout {
+		s.joinCheckout(f)
+	}
+	if f.Kind != events.Customer && st.Anchor.Class == CustomerClass {
+		return
+	}
+	for field, v := range f.Fields {
+		r := register(f, v)
+		tag, isTag := strings.CutPrefix(field, "tag:")
+		switch {
+		case isTag:
+			s.Tags = joined(s.Tags, tag, r)
+		case field == "tags":
+			if s.Snapshot == nil || s.Snapshot.compare(r) < 0 {
+				s.Snapshot = &r
+			}
+		case traits[field]:
+			s.Traits = joined(s.Traits, field, r)
+		}
+	}
+	for subject, c := range consents(f) {
+		if s.Consent == nil {
+			s.Consent = map[string]Consent{}
+		}
+		s.Consent[subject] = s.Consent[subject].Join(c)
+	}
+	for tag, r := range s.Tags { // a newer snapshot already says it
+		if s.Snapshot != nil && r.Version < s.Snapshot.Version {
+			delete(s.Tags, tag)
+		}
+	}
+	if len(s.Tags) == 0 {
+		s.Tags = nil
+	}
+}
+
+func joined(m map[string]Register, k string, r Register) map[string]Register {
+	if m == nil {
+		m = map[string]Register{}
+	}
+	join(m, k, r)
+	return m
+}
+
+func (s *State) joinCheckout(f events.Fact) {
+	number := func(field string) int64 {
+		n, _ := strconv.ParseInt(f.Fields[field].String(), 10, 64)
+		return n
+	}
+	c := LastCheckout{f.RecordKey(), number("started_at"), number("completed_at"), number("total"), f.Fields["currency"].String()}
+	if c.Started == 0 || f.Fields["deleted"].String() == "true" {
+		return // a partial body; the next whole one says more
+	}
+	b, err := json.Marshal(c)
+	if err != nil {
+		return // a struct of numbers and texts always marshals
+	}
+	r := register(f, events.Text(string(b)))
+	if s.Checkout == nil || s.Checkout.compare(r) < 0 {
+		s.Checkout = &r
+	}
+}
+
+// Claim adds the statement's claims and tells which are new.
+func (s *State) Claim(claims map[string]Claim) (fresh []string) {
+	for id, c := range claims {
+		if s.Claims == nil {
+			s.Claims = map[string]Claim{}
+		}
+		old, known := s.Claims[id]
+		if !known {
+			fresh = append(fresh, id)
+		}
+		s.Claims[id] = Claim{max(old.At, c.At), c.Value}
+	}
+	slices.Sort(fresh)
+	return fresh
+}
+
+// Over tells whether the fragment holds more identifiers of a kind than one
+// person has: then none of them ties.
+func (s State) Over(k Kind, l Limits) bool {
+	n := 0
+	for id := range s.Claims {
+		if kindOf(id) == k {
+			n++
+		}
+	}
+	return n > l.Fan[k]
+}
+
+// TagList gives the tags that hold, sorted.
+func (s State) TagList() []string {
+	on := map[string]bool{}
+	if s.Snapshot != nil {
+		var l []string
+		if json.Unmarshal([]byte(s.Snapshot.Value.String()), &l) == nil {
+			for _, t := range l {
+				on[t] = true
+			}
+		}
+	}
+	for t, r := range s.Tags {
+		on[t] = r.Value.String() == "+"
+	}
+	var l []string
+	for t, is := range on {
+		if is {
+			l = append(l, t)
+		}
+	}
+	slices.Sort(l)
+	return l
+}
