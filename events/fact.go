@@ -37,7 +37,8 @@ type Fact struct {
 	Kind       Kind   `json:"k"`
 	Record     string `json:"r"` // the record's id at the source, within the connection; never an address
 	Version    int64  `json:"v"` // the source's own order of amendments, usually its updated_at in ms
-	At         int64  `json:"t"` // occurred at, Unix ms; 0 in what a decoder returns = the source did not say
+	At         int64  `json:"t"` // occurred at, Unix ms, as the source says; 0 = it does not
+	Received   int64  `json:"-"` // when the first delivery of the fact arrived, Unix ms; not part of what is said
 	Rank       int    `json:"n"` // decoder rank: of two readings of the same bytes the newer decoder's wins
 	Fields     Fields `json:"f"`
 }
@@ -81,12 +82,21 @@ func (v *Value) UnmarshalJSON(b []byte) error {
 	return json.Unmarshal(b, &v.text)
 }
 
+// Time is when the fact occurred, Unix ms: as the source says, else when it was
+// first received. It is for people; only At orders what is said.
+func (f Fact) Time() int64 {
+	if f.At != 0 {
+		return f.At
+	}
+	return f.Received
+}
+
 // RecordKey names the fact's record within its workspace: connection, kind, record.
 func (f Fact) RecordKey() string { return f.Connection + "|" + string(f.Kind) + "|" + f.Record }
 
 // ID is the same for the same statement, however often and in whatever delivery
-// it arrives: a hash of workspace, connection, record, version and the canonical
-// body. Time of occurrence and decoder rank are not part of it.
+// it arrives: a hash of workspace, connection, record, version, time and fields.
+// When it was received and by which decoder is not part of it.
 func (f Fact) ID() string {
 	h := sha256.New()
 	part := func(s string) {
@@ -97,8 +107,9 @@ func (f Fact) ID() string {
 	}
 	part(f.Workspace)
 	part(f.RecordKey())
-	var n [8]byte
-	binary.BigEndian.PutUint64(n[:], uint64(f.Version))
+	var n [16]byte
+	binary.BigEndian.PutUint64(n[:8], uint64(f.Version))
+	binary.BigEndian.PutUint64(n[8:], uint64(f.At))
 	h.Write(n[:])
 	for _, k := range slices.Sorted(maps.Keys(f.Fields)) {
 		part(k)

@@ -91,7 +91,8 @@ func (k Key) Identifier(i Identifier) string {
 	return string(i.Kind) + "/" + k.hash("identifier", string(i.Kind), i.Value)
 }
 
-func kindOf(identifier string) Kind {
+// KindOf reads the kind off a stored identifier.
+func KindOf(identifier string) Kind {
 	k, _, _ := strings.Cut(identifier, "/")
 	return Kind(k)
 }

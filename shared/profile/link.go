@@ -1,9 +1,13 @@
 package profile
 
 import (
+	"bytes"
 	"cmp"
+	"encoding/json"
 	"maps"
 	"slices"
+
+	"loophub/events"
 )
 
 // Fragment is what is stored of one anchor: its state, and how it is tied.
@@ -82,7 +86,7 @@ func (i *Identity) Claimed(by ID, connection string, l Limits) bool {
 		i.Claimants = map[ID]string{}
 	}
 	i.Claimants[by] = connection
-	i.Shared = shared(i.Claimants, kindOf(i.ID), l)
+	i.Shared = shared(i.Claimants, KindOf(i.ID), l)
 	return true
 }
 
@@ -139,7 +143,7 @@ func (c Component) Partition(l Limits) map[ID][]ID {
 		sets.union(p[0], p[1])
 	}
 	ids := slices.SortedFunc(maps.Keys(c.Edges), func(a, b string) int {
-		return cmp.Or(cmp.Compare(slices.Index(kinds, kindOf(a)), slices.Index(kinds, kindOf(b))), cmp.Compare(a, b))
+		return cmp.Or(cmp.Compare(slices.Index(kinds, KindOf(a)), slices.Index(kinds, KindOf(b))), cmp.Compare(a, b))
 	})
 	for _, id := range ids {
 		sets.touch(slices.Sorted(slices.Values(c.Edges[id])))
@@ -223,4 +227,100 @@ func (s *sets) all() map[ID][]ID {
 		}
 	}
 	return m
+}
+
+// Equal compares everything but the version.
+func (f Fragment) Equal(o Fragment) bool {
+	a, _ := json.Marshal(f) // maps and numbers always marshal
+	b, _ := json.Marshal(o)
+	return bytes.Equal(a, b)
+}
+
+// Clone copies a fragment deep enough to be changed.
+func (f Fragment) Clone() Fragment {
+	f.Ties, f.Pending = maps.Clone(f.Ties), maps.Clone(f.Pending)
+	f.Members = slices.Clone(f.Members)
+	s := &f.State
+	s.Sums, s.Traits, s.Tags = maps.Clone(s.Sums), maps.Clone(s.Traits), maps.Clone(s.Tags)
+	s.Consent, s.Claims, s.Recent = maps.Clone(s.Consent), maps.Clone(s.Claims), slices.Clone(s.Recent)
+	return f
+}
+
+// Pend notes that an identifier's links are to be made, from the version that
+// the next write gives the fragment.
+func (f *Fragment) Pend(identifier string) {
+	if f.Pending == nil {
+		f.Pending = map[string]int64{}
+	}
+	f.Pending[identifier] = f.Version + 1
+}
+
+// Linked clears what was pending, but for what has become so again since.
+func (f *Fragment) Linked(done map[string]int64) {
+	for id, epoch := range done {
+		if f.Pending[id] == epoch {
+			delete(f.Pending, id)
+		}
+	}
+	if len(f.Pending) == 0 {
+		f.Pending = nil
+	}
+}
+
+// Tie notes a decision on the pair with another fragment.
+func (f *Fragment) Tie(other ID, d Decision) {
+	if f.Ties == nil {
+		f.Ties = map[ID]Decision{}
+	}
+	f.Ties[other] = d
+}
+
+// SetMembers notes the fragments of the profile; alone is written as nothing.
+func (f *Fragment) SetMembers(ids []ID) {
+	f.Members = nil
+	if len(ids) > 1 {
+		f.Members = ids
+	}
+}
+
+// Change is a part of a profile that changed.
+type Change string
+
+// The parts of a profile.
+const (
+	OrdersChanged   Change = "orders"
+	TraitsChanged   Change = "traits"
+	TagsChanged     Change = "tags"
+	ConsentChanged  Change = "consent"
+	CheckoutChanged Change = "checkout"
+	IdentityChanged Change = "identity"
+)
+
+// Changes tells which parts differ: what readers should hear of. Bookkeeping
+// gives none.
+func Changes(was, is Fragment) []Change {
+	var l []Change
+	differ := func(c Change, a, b any) {
+		x, _ := json.Marshal(a)
+		y, _ := json.Marshal(b)
+		if !bytes.Equal(x, y) {
+			l = append(l, c)
+		}
+	}
+	a, b := was.State, is.State
+	differ(OrdersChanged, []any{a.Sums, a.Recent, a.First}, []any{b.Sums, b.Recent, b.First})
+	differ(TraitsChanged, texts(a.Traits), texts(b.Traits))
+	differ(TagsChanged, a.TagList(), b.TagList())
+	differ(ConsentChanged, a.Consent, b.Consent)
+	differ(CheckoutChanged, a.Checkout, b.Checkout)
+	differ(IdentityChanged, []any{was.Profile(), slices.Sorted(maps.Keys(a.Claims))}, []any{is.Profile(), slices.Sorted(maps.Keys(b.Claims))})
+	return l
+}
+
+func texts(m map[string]Register) map[string]events.Value {
+	t := map[string]events.Value{}
+	for k, r := range m {
+		t[k] = r.Value
+	}
+	return t
 }

@@ -120,8 +120,14 @@ func (rules Rules) Candidates(facts []events.Fact) []ID {
 
 // Names are the fragments that one fact can tie its record to.
 func (rules Rules) Names(f events.Fact) []ID {
-	if f.Kind == events.Customer {
+	switch f.Kind {
+	case events.Customer:
 		return []ID{rules.Key.Fragment(Anchor{CustomerClass, f.Connection, f.Record})}
+	case events.Decision:
+		if p, _, ok := rules.Decision(f); ok {
+			return p[:]
+		}
+		return nil
 	}
 	var l []ID
 	if c := f.Fields["customer"].String(); c != "" {
@@ -191,4 +197,21 @@ func OrderTimes(facts []events.Fact) []int64 {
 		}
 	}
 	return slices.Sorted(maps.Keys(set))
+}
+
+// Decision reads a fact that two fragments are one person, or are not. ok is
+// false where it names no two of them.
+func (rules Rules) Decision(f events.Fact) (pair [2]ID, d Decision, ok bool) {
+	if f.Kind != events.Decision {
+		return pair, d, false
+	}
+	one := func(suffix string) ID {
+		if c := f.Fields["customer"+suffix].String(); c != "" {
+			return rules.Key.Fragment(Anchor{CustomerClass, f.Connection, c})
+		}
+		id, _ := ParseID(f.Fields["fragment"+suffix].String())
+		return id
+	}
+	pair = Pair(one("_a"), one("_b"))
+	return pair, Decision{At: f.Version, Split: f.Fields["op"].String() == "split"}, pair[0] != "" && pair[0] != pair[1]
 }

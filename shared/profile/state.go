@@ -230,11 +230,33 @@ func (s *State) Claim(claims map[string]Claim) (fresh []string) {
 func (s State) Over(k Kind, l Limits) bool {
 	n := 0
 	for id := range s.Claims {
-		if kindOf(id) == k {
+		if KindOf(id) == k {
 			n++
 		}
 	}
 	return n > l.Fan[k]
+}
+
+// OverKinds are the kinds of which the fragment holds too many.
+func (s State) OverKinds(l Limits) map[Kind]bool {
+	m := map[Kind]bool{}
+	for _, k := range kinds {
+		if s.Over(k, l) {
+			m[k] = true
+		}
+	}
+	return m
+}
+
+// ClaimsOf are the claims of one kind.
+func (s State) ClaimsOf(k Kind) map[string]Claim {
+	m := map[string]Claim{}
+	for id, c := range s.Claims {
+		if KindOf(id) == k {
+			m[id] = c
+		}
+	}
+	return m
 }
 
 // TagList gives the tags that hold, sorted.

@@ -82,7 +82,7 @@ func (v *View) combineOrders(s State) {
 func (v *View) know(claims map[string]Claim, identities map[string]Identity) {
 	for id, c := range claims {
 		stored := identities[id]
-		v.Identities = append(v.Identities, Known{kindOf(id), c.Value, stored.Shared})
+		v.Identities = append(v.Identities, Known{KindOf(id), c.Value, stored.Shared})
 		for subject, stop := range stored.Stops {
 			v.Consent[subject] = v.Consent[subject].Join(stop)
 		}

@@ -1,0 +1,296 @@
+package unify
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"loophub/shared/fault"
+	"loophub/shared/profile"
+)
+
+// Link completes a fragment's pending links: each pending identifier learns of
+// its claimant, and everything within reach gets its members anew. Only what was
+// pending when it began is cleared.
+func (u Unifier) Link(ctx context.Context, id profile.ID) error {
+	for lost := 0; lost < attempts; {
+		f, err := u.Hub.Fragment(ctx, id)
+		if err != nil {
+			return fmt.Errorf("reading fragment %s: %w", id, err)
+		}
+		if len(f.Pending) == 0 {
+			return nil
+		}
+		done := f.Pending
+		for _, identifier := range slices.Sorted(maps.Keys(done)) {
+			if err := u.claim(ctx, f, identifier); err != nil {
+				return err
+			}
+		}
+		if f, err = u.Hub.Fragment(ctx, id); err != nil {
+			return fmt.Errorf("reading fragment %s: %w", id, err)
+		}
+		next := f.Clone()
+		next.Linked(done)
+		err = u.Hub.Commit(ctx, next, nil, nil)
+		if errors.Is(err, ErrLost) {
+			lost++
+			err = u.Pause(ctx, lost)
+		}
+		if err != nil {
+			return fmt.Errorf("clearing the links of %s: %w", id, err)
+		}
+	}
+	return fault.New(fault.Transient, "links of %s: %d races lost", id, attempts)
+}
+
+// claim makes a fragment a claimant of an identifier, then relinks its
+// surroundings where that can tie or cut anything.
+func (u Unifier) claim(ctx context.Context, f profile.Fragment, identifier string) error {
+	stored, err := u.change(ctx, identifier, func(i *profile.Identity) bool {
+		return i.Claimed(f.ID, f.Anchor.Connection, u.Rules.Limits)
+	})
+	if err != nil {
+		return err
+	}
+	if f, err = u.Hub.Fragment(ctx, f.ID); err != nil {
+		return fmt.Errorf("reading fragment %s: %w", f.ID, err)
+	}
+	alone := len(stored.Claimants) == 1 && !stored.Shared && len(f.Members) == 0 && !f.State.Over(profile.KindOf(identifier), u.Rules.Limits)
+	if alone {
+		return nil
+	}
+	seeds := slices.Collect(maps.Keys(stored.Claimants))
+	return u.relink(ctx, append(seeds, f.ID), gap{identifier: identifier})
+}
+
+// Stop puts withdrawals on the addresses themselves.
+func (u Unifier) Stop(ctx context.Context, s profile.Statement) error {
+	for _, identifier := range slices.Sorted(maps.Keys(s.Stops)) {
+		if _, err := u.change(ctx, identifier, func(i *profile.Identity) bool { return i.Stop(s.Stops[identifier]) }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// change reads an identity, changes it and writes it, until it holds.
+func (u Unifier) change(ctx context.Context, id string, change func(*profile.Identity) bool) (profile.Identity, error) {
+	for lost := 0; lost < attempts; {
+		i, err := u.Hub.Identity(ctx, id)
+		if err != nil {
+			return i, fmt.Errorf("reading identity %s: %w", id, err)
+		}
+		if !change(&i) {
+			return i, nil
+		}
+		err = u.Hub.CommitIdentity(ctx, i)
+		if err == nil {
+			return i, nil
+		}
+		if !errors.Is(err, ErrLost) {
+			return i, fmt.Errorf("writing identity %s: %w", id, err)
+		}
+		lost++
+		if err := u.Pause(ctx, lost); err != nil {
+			return i, err
+		}
+	}
+	return profile.Identity{}, fault.New(fault.Transient, "identity %s: %d races lost", id, attempts)
+}
+
+// Decide writes a decision on both fragments of a pair, the lesser one, which
+// has the say, last; then it relinks around them.
+func (u Unifier) Decide(ctx context.Context, a, b profile.ID, d profile.Decision) error {
+	pair := profile.Pair(a, b)
+	for n, id := range []profile.ID{pair[1], pair[0]} {
+		other := pair[n]
+		err := u.rewrite(ctx, id, func(f *profile.Fragment) (bool, error) {
+			if old, known := f.Ties[other]; known && !d.Wins(old) {
+				return false, nil
+			}
+			f.Tie(other, d)
+			return true, nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return u.relink(ctx, pair[:], gap{pair: pair})
+}
+
+// rewrite reads a fragment, changes it and writes it, until it holds.
+func (u Unifier) rewrite(ctx context.Context, id profile.ID, change func(*profile.Fragment) (bool, error)) error {
+	for lost := 0; lost < attempts; {
+		f, err := u.Hub.Fragment(ctx, id)
+		if err != nil {
+			return fmt.Errorf("reading fragment %s: %w", id, err)
+		}
+		next := f.Clone()
+		write, err := change(&next)
+		if err != nil || !write {
+			return err
+		}
+		err = u.Hub.Commit(ctx, next, nil, profile.Changes(f, next))
+		if err == nil {
+			return nil
+		}
+		if !errors.Is(err, ErrLost) {
+			return fmt.Errorf("writing fragment %s: %w", id, err)
+		}
+		lost++
+		if err := u.Pause(ctx, lost); err != nil {
+			return err
+		}
+	}
+	return fault.New(fault.Transient, "fragment %s: %d races lost", id, attempts)
+}
+
+// gap is an edge that a walk leaves out, so that it finds what lies on either
+// side of an edge that is being made or cut.
+type gap struct {
+	identifier string
+	pair       [2]profile.ID
+}
+
+// relink gives every fragment that an edge can concern its members anew: the
+// version is read before the walk, and the members are written even where they
+// are unchanged, so that a walk which saw less can't be written after it.
+func (u Unifier) relink(ctx context.Context, seeds []profile.ID, around gap) error {
+	reach := map[profile.ID]bool{}
+	for _, s := range seeds {
+		c, err := u.walk(ctx, s, around)
+		if err != nil {
+			return err
+		}
+		for id := range c.Fragments {
+			reach[id] = true
+		}
+	}
+	for _, id := range slices.Sorted(maps.Keys(reach)) {
+		err := u.rewrite(ctx, id, func(f *profile.Fragment) (bool, error) {
+			c, err := u.walk(ctx, id, gap{})
+			if err != nil {
+				return false, err
+			}
+			f.SetMembers(c.Partition(u.Rules.Limits)[id])
+			return true, nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// walk finds the component around a fragment over live edges and ties. It stops
+// once there are more fragments than a profile may have.
+func (u Unifier) walk(ctx context.Context, from profile.ID, around gap) (profile.Component, error) {
+	w := walker{Unifier: u, ctx: ctx, around: around, seen: map[string]bool{},
+		found: profile.Component{Fragments: map[profile.ID]profile.Fragment{}, Edges: map[string][]profile.ID{}}}
+	if err := w.add(from); err != nil {
+		return w.found, err
+	}
+	for len(w.queue) > 0 && len(w.found.Fragments) <= u.Rules.Limits.Members {
+		f := w.found.Fragments[w.queue[0]]
+		w.queue = w.queue[1:]
+		if err := w.identifiers(f); err != nil {
+			return w.found, err
+		}
+		if err := w.ties(f); err != nil {
+			return w.found, err
+		}
+	}
+	return w.found, nil
+}
+
+type walker struct {
+	Unifier
+	ctx    context.Context
+	around gap
+	found  profile.Component
+	seen   map[string]bool // identifiers
+	queue  []profile.ID
+}
+
+// read gives a fragment, from what was found or from the table.
+func (w *walker) read(id profile.ID) (profile.Fragment, error) {
+	if f, ok := w.found.Fragments[id]; ok {
+		return f, nil
+	}
+	f, err := w.Hub.Fragment(w.ctx, id)
+	if err != nil {
+		return f, fmt.Errorf("reading fragment %s: %w", id, err)
+	}
+	return f, nil
+}
+
+func (w *walker) add(id profile.ID) error {
+	if _, ok := w.found.Fragments[id]; ok {
+		return nil
+	}
+	f, err := w.read(id)
+	if err != nil {
+		return err
+	}
+	w.found.Fragments[id] = f
+	w.queue = append(w.queue, id)
+	return nil
+}
+
+// identifiers follows the live edges of a fragment: claimed on both sides, not
+// shared, and no side over its limit.
+func (w *walker) identifiers(f profile.Fragment) error {
+	for _, id := range slices.Sorted(maps.Keys(f.State.Claims)) {
+		kind := profile.KindOf(id)
+		if id == w.around.identifier || w.seen[id] || f.State.Over(kind, w.Rules.Limits) {
+			continue
+		}
+		i, err := w.Hub.Identity(w.ctx, id)
+		if err != nil {
+			return fmt.Errorf("reading identity %s: %w", id, err)
+		}
+		if _, claimed := i.Claimants[f.ID]; i.Shared || !claimed {
+			continue
+		}
+		w.seen[id] = true
+		for _, c := range slices.Sorted(maps.Keys(i.Claimants)) {
+			other, err := w.read(c)
+			if err != nil {
+				return err
+			}
+			if _, live := other.State.Claims[id]; live && !other.State.Over(kind, w.Rules.Limits) {
+				w.found.Edges[id] = append(w.found.Edges[id], c)
+				if err := w.add(c); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// ties follows the pairs that are tied, by the word of the lesser fragment.
+func (w *walker) ties(f profile.Fragment) error {
+	for _, other := range slices.Sorted(maps.Keys(f.Ties)) {
+		pair := profile.Pair(f.ID, other)
+		if pair == w.around.pair {
+			continue
+		}
+		says := f
+		if pair[0] != f.ID {
+			var err error
+			if says, err = w.read(pair[0]); err != nil {
+				return err
+			}
+		}
+		if d, decided := says.Ties[pair[1]]; decided && !d.Split {
+			if err := w.add(other); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}

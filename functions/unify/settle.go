@@ -1,0 +1,179 @@
+package unify
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"loophub/events"
+	"loophub/shared/fault"
+	"loophub/shared/profile"
+)
+
+// Unifier turns the facts of one workspace into profiles. Every method may be
+// run any number of times, by any number of workers, and cut off anywhere.
+type Unifier struct {
+	Hub   Hub
+	Rules profile.Rules
+	// Pause waits before attempt n of a lost race, with jitter.
+	Pause func(ctx context.Context, n int) error
+}
+
+// Record adds a fact to the log, the index first.
+func (u Unifier) Record(ctx context.Context, f events.Fact) error {
+	names := u.Rules.Names(f)
+	if f.Kind == events.Customer || len(names) == 0 {
+		// A customer record's only fragment is its own; no index is needed.
+		return u.put(ctx, f)
+	}
+	facts, err := u.Hub.Facts(ctx, f.RecordKey())
+	if err != nil {
+		return fmt.Errorf("reading the record's facts: %w", err)
+	}
+	if slices.ContainsFunc(facts, func(g events.Fact) bool { return g.ID() == f.ID() && g.Received <= f.Received }) {
+		return nil
+	}
+	indexed := u.Rules.Candidates(facts)
+	for _, id := range names {
+		if !slices.Contains(indexed, id) {
+			if err := u.Hub.Index(ctx, id, f.RecordKey()); err != nil {
+				return fmt.Errorf("indexing the record: %w", err)
+			}
+		}
+	}
+	if err := u.Hub.Put(ctx, f); err != nil {
+		return fmt.Errorf("putting the fact: %w", err)
+	}
+	return nil
+}
+
+func (u Unifier) put(ctx context.Context, f events.Fact) error {
+	known, err := u.Hub.Known(ctx, f)
+	if err != nil {
+		return fmt.Errorf("looking for the fact: %w", err)
+	}
+	if known {
+		return nil
+	}
+	if err := u.Hub.Put(ctx, f); err != nil {
+		return fmt.Errorf("putting the fact: %w", err)
+	}
+	return nil
+}
+
+// Work is what one fragment has to take in. A batch folds into one Work per
+// fragment, and so into one write.
+type Work struct {
+	Orders     map[string]bool // records whose contribution may have changed
+	Statements []profile.Statement
+}
+
+// Plan tells which fragments have to take in what, for facts that are in the log.
+// It reads after the facts were put: of two writers of one record the later one
+// sees both, so no fragment that either names is left out.
+func (u Unifier) Plan(ctx context.Context, plan map[profile.ID]*Work, facts ...events.Fact) error {
+	at := func(id profile.ID) *Work {
+		if plan[id] == nil {
+			plan[id] = &Work{Orders: map[string]bool{}}
+		}
+		return plan[id]
+	}
+	for _, f := range facts {
+		if f.Kind == events.Order {
+			all, err := u.Hub.Facts(ctx, f.RecordKey())
+			if err != nil {
+				return fmt.Errorf("reading the order's facts: %w", err)
+			}
+			for _, id := range u.Rules.Candidates(all) {
+				at(id).Orders[f.RecordKey()] = true
+			}
+		}
+		if s, ok := u.Rules.Statement(f); ok {
+			w := at(s.Fragment)
+			w.Statements = append(w.Statements, s)
+		}
+	}
+	return nil
+}
+
+// Settle takes work into a fragment: each order's contribution becomes what the
+// log says now, statements join. It looks again after every write, since a
+// writer that found nothing to do may have relied on what this one replaced.
+func (u Unifier) Settle(ctx context.Context, id profile.ID, w Work) error {
+	for lost := 0; lost < attempts; {
+		f, err := u.Hub.Fragment(ctx, id) // the fragment first, then the log: a write on older facts fails its version
+		if err != nil {
+			return fmt.Errorf("reading fragment %s: %w", id, err)
+		}
+		next, moves, err := u.apply(ctx, f, w)
+		if err != nil {
+			return err
+		}
+		if len(moves) == 0 && next.Equal(f) {
+			return nil
+		}
+		err = u.Hub.Commit(ctx, next, moves, profile.Changes(f, next))
+		switch {
+		case errors.Is(err, ErrLost):
+			lost++
+			if err := u.Pause(ctx, lost); err != nil {
+				return err
+			}
+		case err != nil:
+			return fmt.Errorf("writing fragment %s: %w", id, err)
+		case len(w.Orders) == 0:
+			return nil // joins alone rely on nothing that was read
+		}
+	}
+	return fault.New(fault.Transient, "fragment %s: %d races lost", id, attempts)
+}
+
+// apply computes the fragment with the work taken in. Orders that move older
+// ones are taken one per write, so that a transaction stays small.
+func (u Unifier) apply(ctx context.Context, f profile.Fragment, w Work) (profile.Fragment, []profile.Move, error) {
+	next := f.Clone()
+	for _, record := range slices.Sorted(maps.Keys(w.Orders)) {
+		facts, err := u.Hub.Facts(ctx, record)
+		if err != nil {
+			return f, nil, fmt.Errorf("reading the order's facts: %w", err)
+		}
+		var want *profile.Order
+		if at, o, counts := u.Rules.Contribution(facts); counts && at == f.ID {
+			want = &o
+		}
+		var older profile.Older
+		if own, ends := next.State.Reads(record, want, profile.OrderTimes(facts)); len(own) > 0 || ends {
+			if older, err = u.Hub.Older(ctx, f.ID, own, ends); err != nil {
+				return f, nil, fmt.Errorf("reading older orders of %s: %w", f.ID, err)
+			}
+		}
+		if _, moves := next.State.Settle(u.Rules.Limits.Recent, record, want, older); len(moves) > 0 {
+			u.take(&next, w.Statements)
+			return next, moves, nil
+		}
+	}
+	u.take(&next, w.Statements)
+	return next, nil, nil
+}
+
+// take joins statements and notes which identifiers have links to be made: new
+// claims, and all claims of a kind when the fragment comes to hold too many.
+func (u Unifier) take(f *profile.Fragment, statements []profile.Statement) {
+	for _, s := range statements {
+		f.Anchor = profile.SourceOf(s.Anchor)
+		f.State.Join(s)
+		was := f.State.OverKinds(u.Rules.Limits)
+		for _, id := range f.State.Claim(s.Claims) {
+			f.Pend(id)
+		}
+		for kind := range f.State.OverKinds(u.Rules.Limits) {
+			if !was[kind] {
+				for id := range f.State.ClaimsOf(kind) {
+					f.Pend(id)
+				}
+			}
+		}
+	}
+}
