@@ -184,6 +184,9 @@ func (g generator) decision(f *events.Fact) {
 func run(r *rand.Rand, rules profile.Rules, batches [][]events.Fact, workers int, kill float64, b bug) *table {
 	t := newTable()
 	kills := len(batches)
+	// A worker stays on for a while, so that another sleeps through much of it: most
+	// mistakes show only then.
+	stay, n := []float64{0, .5, .9, .97}[r.IntN(4)], 0
 	type job struct {
 		*worker
 		facts []events.Fact
@@ -201,7 +204,9 @@ func run(r *rand.Rand, rules profile.Rules, batches [][]events.Fact, workers int
 			}, rules, false)
 			busy = append(busy, j)
 		}
-		n := r.IntN(len(busy))
+		if n >= len(busy) || r.Float64() >= stay {
+			n = r.IntN(len(busy))
+		}
 		j := busy[n]
 		killed := kills > 0 && r.Float64() < kill
 		if killed {

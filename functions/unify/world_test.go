@@ -23,7 +23,23 @@ type table struct {
 	older      map[profile.ID]map[profile.Lookup]profile.Order
 	identities map[string]stored
 	writes     int
+	printed    string // of print, until the next write
 }
+
+// print is everything that is stored, as text.
+func (t *table) print() string {
+	if t.printed == "" {
+		var b strings.Builder
+		for _, r := range slices.Sorted(maps.Keys(t.facts)) {
+			fmt.Fprint(&b, r, slices.Sorted(maps.Keys(t.facts[r])))
+		}
+		fmt.Fprint(&b, t.index, t.fragments, t.older, t.identities)
+		t.printed = b.String()
+	}
+	return t.printed
+}
+
+func (t *table) wrote(n int) { t.writes, t.printed = t.writes+n, "" }
 
 type stored struct {
 	version int64
@@ -32,7 +48,7 @@ type stored struct {
 
 func newTable() *table {
 	return &table{map[string]map[string]events.Fact{}, map[profile.ID]map[string]bool{}, map[profile.ID]stored{},
-		map[profile.ID]map[profile.Lookup]profile.Order{}, map[string]stored{}, 0}
+		map[profile.ID]map[profile.Lookup]profile.Order{}, map[string]stored{}, 0, ""}
 }
 
 func (t *table) fragment(id profile.ID) profile.Fragment {
@@ -85,10 +101,10 @@ type hub struct {
 	*table
 	yield    func(struct{}) bool
 	bug      bug
-	saw      *strings.Builder         // every result so far: a deterministic worker is what it saw
-	believed map[string][]events.Fact // what it believes the log holds, for bugs
-	read     map[profile.ID]string    // what it read last, for bugs
-	wrote    map[profile.ID]profile.Fragment
+	saw      *memory
+	believed map[string][]events.Fact        // what it believes the log holds, for bugs
+	read     map[profile.ID]string           // what it read last, for bugs
+	own      map[profile.ID]profile.Fragment // what it wrote last, for bugs
 }
 
 type killed struct{}
@@ -97,13 +113,38 @@ func (h *hub) step(call string) {
 	if !h.yield(struct{}{}) {
 		panic(killed{})
 	}
-	h.note(call)
+	if h.saw != nil {
+		h.saw.call(call)
+	}
 }
 
 func (h *hub) note(v any) {
 	if h.saw != nil {
-		fmt.Fprint(h.saw, v, ";")
+		h.saw.look += fmt.Sprint(v, ";")
 	}
+}
+
+// memory is what a deterministic worker still knows: what it planned by, and
+// what it saw since it last began to look at a fragment. What it saw before has
+// no influence any more, but for the count of lost races.
+type memory struct {
+	plan, look string
+	settling   bool
+	wrote      bool // by its last call
+}
+
+func (m *memory) call(name string) {
+	m.wrote = strings.HasPrefix(name, "put ") || strings.HasPrefix(name, "commit ") || name == "index"
+	switch {
+	case strings.HasPrefix(name, "fragment "):
+		if !m.settling {
+			m.plan, m.settling = m.look, true
+		}
+		m.look = ""
+	case strings.HasPrefix(name, "facts ") && !m.settling:
+		m.look = ""
+	}
+	m.look += name + ";"
 }
 
 func (h *hub) Facts(_ context.Context, record string) ([]events.Fact, error) {
@@ -113,7 +154,7 @@ func (h *hub) Facts(_ context.Context, record string) ([]events.Fact, error) {
 		l = append(l, h.facts[record][id])
 		h.note(id)
 	}
-	if h.bug == logAfterState || h.bug == noSecondLook && len(h.wrote) > 0 {
+	if h.bug == logAfterState || h.bug == noSecondLook && len(h.own) > 0 {
 		if old, ok := h.believed[record]; ok {
 			return old, nil
 		}
@@ -138,7 +179,7 @@ func (h *hub) Put(_ context.Context, f events.Fact) error {
 	if old, ok := h.facts[r][f.ID()]; !ok || f.Received < old.Received {
 		h.facts[r][f.ID()] = f
 	}
-	h.writes++
+	h.table.wrote(1)
 	return nil
 }
 
@@ -148,14 +189,14 @@ func (h *hub) Index(_ context.Context, id profile.ID, record string) error {
 		h.index[id] = map[string]bool{}
 	}
 	h.index[id][record] = true
-	h.writes++
+	h.table.wrote(1)
 	return nil
 }
 
 func (h *hub) Fragment(_ context.Context, id profile.ID) (profile.Fragment, error) {
 	h.step("fragment " + string(id))
 	h.note(h.fragments[id])
-	if f, ok := h.wrote[id]; ok && h.bug == noSecondLook {
+	if f, ok := h.own[id]; ok && h.bug == noSecondLook {
 		return f, nil
 	}
 	h.read[id] = h.fragments[id].body
@@ -206,7 +247,7 @@ func (h *hub) Commit(_ context.Context, f profile.Fragment, moves []profile.Move
 	}
 	h.note("ok")
 	if h.bug == noSecondLook {
-		h.wrote[f.ID] = loaded(f.ID, old.version+1, body)
+		h.own[f.ID] = loaded(f.ID, old.version+1, body)
 	}
 	h.fragments[f.ID] = stored{old.version + 1, body}
 	if h.older[f.ID] == nil {
@@ -219,7 +260,7 @@ func (h *hub) Commit(_ context.Context, f profile.Fragment, moves []profile.Move
 			delete(h.older[f.ID], at)
 		}
 	}
-	h.writes += 1 + len(moves)
+	h.table.wrote(1 + len(moves))
 	return nil
 }
 
@@ -238,7 +279,7 @@ func (h *hub) CommitIdentity(_ context.Context, i profile.Identity) error {
 	}
 	h.note("ok")
 	h.identities[i.ID] = stored{old.version + 1, dump(i)}
-	h.writes++
+	h.table.wrote(1)
 	return nil
 }
 
@@ -246,7 +287,7 @@ func (h *hub) CommitIdentity(_ context.Context, i profile.Identity) error {
 type worker struct {
 	next func() (struct{}, bool)
 	stop func()
-	saw  *strings.Builder
+	saw  *memory
 	err  error
 }
 
@@ -254,7 +295,7 @@ type worker struct {
 func start(t *table, b bug, task func(Unifier) error, rules profile.Rules, record bool) *worker {
 	w := &worker{}
 	if record {
-		w.saw = &strings.Builder{}
+		w.saw = &memory{}
 	}
 	w.next, w.stop = iter.Pull(func(yield func(struct{}) bool) {
 		defer func() {
@@ -265,7 +306,7 @@ func start(t *table, b bug, task func(Unifier) error, rules profile.Rules, recor
 			}
 		}()
 		h := &hub{table: t, yield: yield, bug: b, saw: w.saw,
-			believed: map[string][]events.Fact{}, read: map[profile.ID]string{}, wrote: map[profile.ID]profile.Fragment{}}
+			believed: map[string][]events.Fact{}, read: map[profile.ID]string{}, own: map[profile.ID]profile.Fragment{}}
 		w.err = task(Unifier{Hub: h, Rules: rules, Pause: func(context.Context, int) error { return nil }})
 	})
 	return w

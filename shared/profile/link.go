@@ -1,13 +1,9 @@
 package profile
 
 import (
-	"bytes"
 	"cmp"
-	"encoding/json"
 	"maps"
 	"slices"
-
-	"loophub/events"
 )
 
 // Fragment is what is stored of one anchor: its state, and how it is tied.
@@ -231,9 +227,11 @@ func (s *sets) all() map[ID][]ID {
 
 // Equal compares everything but the version.
 func (f Fragment) Equal(o Fragment) bool {
-	a, _ := json.Marshal(f) // maps and numbers always marshal
-	b, _ := json.Marshal(o)
-	return bytes.Equal(a, b)
+	a, b := f.State, o.State
+	return f.Anchor == o.Anchor && slices.Equal(f.Members, o.Members) && maps.Equal(f.Ties, o.Ties) && maps.Equal(f.Pending, o.Pending) &&
+		a.Orders == b.Orders && maps.Equal(a.Sums, b.Sums) && slices.Equal(a.Recent, b.Recent) && same(a.First, b.First) &&
+		maps.Equal(a.Traits, b.Traits) && same(a.Snapshot, b.Snapshot) && maps.Equal(a.Tags, b.Tags) &&
+		maps.Equal(a.Consent, b.Consent) && maps.Equal(a.Claims, b.Claims) && same(a.Checkout, b.Checkout)
 }
 
 // Clone copies a fragment deep enough to be changed.
@@ -300,27 +298,22 @@ const (
 // gives none.
 func Changes(was, is Fragment) []Change {
 	var l []Change
-	differ := func(c Change, a, b any) {
-		x, _ := json.Marshal(a)
-		y, _ := json.Marshal(b)
-		if !bytes.Equal(x, y) {
+	differ := func(c Change, same bool) {
+		if !same {
 			l = append(l, c)
 		}
 	}
 	a, b := was.State, is.State
-	differ(OrdersChanged, []any{a.Sums, a.Recent, a.First}, []any{b.Sums, b.Recent, b.First})
-	differ(TraitsChanged, texts(a.Traits), texts(b.Traits))
-	differ(TagsChanged, a.TagList(), b.TagList())
-	differ(ConsentChanged, a.Consent, b.Consent)
-	differ(CheckoutChanged, a.Checkout, b.Checkout)
-	differ(IdentityChanged, []any{was.Profile(), slices.Sorted(maps.Keys(a.Claims))}, []any{is.Profile(), slices.Sorted(maps.Keys(b.Claims))})
+	differ(OrdersChanged, maps.Equal(a.Sums, b.Sums) && slices.Equal(a.Recent, b.Recent) && same(a.First, b.First))
+	differ(TraitsChanged, maps.EqualFunc(a.Traits, b.Traits, func(x, y Register) bool { return x.Value == y.Value }))
+	differ(TagsChanged, slices.Equal(a.TagList(), b.TagList()))
+	differ(ConsentChanged, maps.Equal(a.Consent, b.Consent))
+	differ(CheckoutChanged, same(a.Checkout, b.Checkout))
+	differ(IdentityChanged, slices.Equal(was.Profile(), is.Profile()) &&
+		maps.EqualFunc(a.Claims, b.Claims, func(Claim, Claim) bool { return true }))
 	return l
 }
 
-func texts(m map[string]Register) map[string]events.Value {
-	t := map[string]events.Value{}
-	for k, r := range m {
-		t[k] = r.Value
-	}
-	return t
+func same[T comparable](a, b *T) bool {
+	return a == b || a != nil && b != nil && *a == *b
 }
