@@ -32,7 +32,8 @@ func (u Unifier) Record(ctx context.Context, f events.Fact) error {
 	if err != nil {
 		return fmt.Errorf("reading the record's facts: %w", err)
 	}
-	if slices.ContainsFunc(facts, func(g events.Fact) bool { return g.ID() == f.ID() && g.Received <= f.Received }) {
+	id := f.ID()
+	if slices.ContainsFunc(facts, func(g events.Fact) bool { return g.Version == f.Version && g.ID() == id && g.Received <= f.Received }) {
 		return nil
 	}
 	indexed := u.Rules.Candidates(facts)
