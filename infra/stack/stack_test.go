@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -66,6 +67,28 @@ func TestDeploymentsShareNoName(t *testing.T) {
 	}
 	if n := strings.Count(got, `"loophub"`); n != 1 {
 		t.Errorf("deployment acme holds %d times \"loophub\", want 1: the source of its events", n)
+	}
+}
+
+// Stages is what Check and `make build` go by; a function that it leaves out would be found missing at deployment.
+func TestStagesAreTheTemplates(t *testing.T) {
+	var template struct {
+		Resources map[string]struct{ Metadata map[string]string }
+	}
+	if err := json.Unmarshal(snapshot.Template(), &template); err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, r := range template.Resources {
+		if s, ok := r.Metadata["loophub:stage"]; ok {
+			got = append(got, s)
+		}
+	}
+	want := stack.Stages()
+	slices.Sort(want)
+	slices.Sort(got)
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("Stages() and the template (-Stages +template):\n%s", d)
 	}
 }
 
