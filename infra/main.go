@@ -15,13 +15,13 @@ import (
 const name = "loophub"
 
 func main() {
-	defer jsii.Close()
 	// The CDK's command starts this in infra/, beside cdk.json.
 	p := stack.Props{Build: "../.build"}
 	if err := p.Check(); err != nil {
 		fmt.Fprintln(os.Stderr, "infra:", err)
 		os.Exit(1)
 	}
+	defer jsii.Close()
 	app := awscdk.NewApp(nil)
 	id := name
 	if chosen, ok := app.Node().TryGetContext(jsii.String("name")).(string); ok {

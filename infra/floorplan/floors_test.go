@@ -120,7 +120,7 @@ func violations(pkgs []pkg) []string {
 	var out []string
 	for _, p := range pkgs {
 		from := p.path()
-		for _, name := range strings.Split(from, "/") {
+		for name := range strings.SplitSeq(from, "/") {
 			if slices.Contains(vague, name) {
 				out = append(out, fmt.Sprintf("%s: %q says nothing of what is in it", from, name))
 			}
