@@ -1,0 +1,125 @@
+# The same targets for people and CI. Go alone is needed, except where a target says Node.
+
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+
+# What the targets take: make run PORT=9000, make bench BENCHTIME=1x, make deploy NAME=acme.
+PORT      ?=
+WORKSPACE ?=
+DIR       ?= $(LOOPHUB_SAMPLES)
+NAME      ?= loophub
+BENCHTIME ?= 1s
+FUZZTIME  ?= 10s
+
+# Pinned here and not in go.mod: a tool's dependencies are not ours.
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.7.0
+
+# Real payloads and vendors' documents that lie beside the project. Tests that want them say so where they are missing.
+ifneq ($(wildcard ../shared/payloads),)
+export LOOPHUB_SAMPLES ?= $(abspath ../shared/payloads)
+endif
+ifneq ($(wildcard ../shared/specs),)
+export LOOPHUB_SPECS ?= $(abspath ../shared/specs)
+endif
+
+STAGES := $(patsubst functions/%/lambda,%,$(wildcard functions/*/lambda))
+# The CDK alone compiles for minutes and needs Node to run, so it is kept apart.
+CDK     = ./infra ./infra/stack
+# The CDK's own validation takes most of a synth. Node inherits this before any test runs, so no test could set it;
+# `make synth` leaves it on.
+QUICK   = CDK_VALIDATION=false
+UNIT    = $(shell go list ./... | grep -v -x -E 'loophub/infra(/stack)?')
+RACE    = $(addprefix ./,$(addsuffix /...,$(wildcard functions/unify shared/profile infra/local)))
+SOURCES = $(wildcard functions connectors infra shared events)
+LOOPHUB = .build/loophub
+FLAGS   = $(if $(PORT),-port $(PORT)) $(if $(WORKSPACE),-workspace $(WORKSPACE))
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: $(LOOPHUB) ## Start Loophub on this machine, with a demo shop (PORT=, WORKSPACE=)
+	@$(LOOPHUB) run $(FLAGS)
+
+.PHONY: story
+story: $(LOOPHUB) ## Play the demo shop, check every figure, and stop (WORKSPACE=)
+	@$(LOOPHUB) story $(FLAGS)
+
+.PHONY: samples
+samples: $(LOOPHUB) ## Send a folder of real payloads through and print the facts (DIR=)
+	@test -n "$(DIR)" || { echo "samples: name the folder of payloads, make samples DIR=..." >&2; exit 2; }
+	@$(LOOPHUB) samples -dir "$(DIR)"
+
+# A binary and not `go run`, which adds a line of its own to every failure and stands between us and Ctrl-C.
+.PHONY: $(LOOPHUB)
+$(LOOPHUB):
+	@go build -o $@ ./infra/local/cmd/loophub
+
+.PHONY: test
+test: test-unit test-cdk ## Run all tests; those of the CDK app where Node is installed
+
+.PHONY: test-unit
+test-unit: ## Run the tests that need Go alone
+	go test $(UNIT)
+
+.PHONY: test-cdk
+ifneq ($(shell command -v node 2>/dev/null),)
+test-cdk: ## Check the CDK app against its snapshot (Node; compiles for minutes the first time)
+	go vet $(CDK)
+	$(QUICK) go test $(CDK)
+else
+test-cdk:
+	@echo "infra/stack: left out, node is not installed"
+endif
+
+.PHONY: lint
+lint: ## Check format, go vet and staticcheck
+	@bad=$$(gofmt -l $$(find $(SOURCES) -name '*.go' -not -path '*/node_modules/*')); \
+	  test -z "$$bad" || { echo "gofmt would change:"; echo "$$bad"; exit 1; }
+	go vet $(UNIT)
+	go run $(STATICCHECK) $(UNIT)
+
+.PHONY: race
+race: ## Run the tests of what runs in parallel under the race detector (a C compiler)
+	$(if $(RACE),go test -race -short $(RACE),@echo "race: nothing to run")
+
+.PHONY: fuzz
+fuzz: ## Run every fuzz target for FUZZTIME
+	@grep -rnoE '^func Fuzz[A-Za-z0-9_]*' --include='*_test.go' --exclude-dir=node_modules $(SOURCES) | \
+	  while IFS=: read -r file _ name; do \
+	    echo "$${name#func } in $${file%/*}"; \
+	    go test -run '^$$' -fuzz "^$${name#func }$$" -fuzztime $(FUZZTIME) "./$${file%/*}" || exit 1; \
+	  done
+
+.PHONY: bench
+bench: ## Run the benchmarks (BENCHTIME=)
+	go test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) $(UNIT)
+
+# Without paths and revision inside, the same code gives the same bytes, and only what changed is deployed.
+.PHONY: build $(STAGES:%=build-%)
+build: $(STAGES:%=build-%) ## Compile the functions for Lambda into .build/
+$(STAGES:%=build-%): build-%:
+	GOOS=linux GOARCH=arm64 CGO_ENABLED=0 go build -tags lambda.norpc -trimpath -buildvcs=false -ldflags='-s -w' \
+	  -o .build/$*/bootstrap ./functions/$*/lambda
+
+.PHONY: snapshot
+snapshot: ## Rewrite the committed template from the CDK app (Node)
+	@UPDATE=1 $(QUICK) go test -count=1 -run TestSnapshotIsCurrent ./infra/stack || \
+	  $(QUICK) go test -count=1 -run TestSnapshotIsCurrent ./infra/stack
+
+.PHONY: synth
+synth: build infra/node_modules ## Synthesize and validate the template as a deployment does (Node)
+	cd infra && npx cdk synth --quiet
+	LOOPHUB_TEMPLATE=$(CURDIR)/infra/cdk.out/loophub.template.json go test -run TestFullSynthIsSnapshot ./infra/stack
+
+.PHONY: deploy
+deploy: build infra/node_modules ## Deploy into the AWS account of your shell (Node; NAME=)
+	cd infra && npx cdk deploy -c name=$(NAME)
+
+infra/node_modules: infra/package-lock.json
+	cd infra && npm ci && touch node_modules
+
+.PHONY: clean
+clean: ## Remove what was built
+	rm -rf .build infra/cdk.out infra/node_modules
