@@ -7,6 +7,9 @@ import "errors"
 // ErrUnknown says that there is no such workspace.
 var ErrUnknown = errors.New("no such workspace")
 
+// ErrToken says that an API token is none of a workspace's.
+var ErrToken = errors.New("the token is not valid")
+
 // Workspace is a checked definition. Its JSON form is what the Hub table keeps.
 type Workspace struct {
 	ID          string                `json:"workspace"` // lower case letters, digits and dashes, at most 40
