@@ -10,6 +10,7 @@ import (
 const (
 	fresh       = 60 * time.Second // how long a value serves without a look
 	freshAbsent = 10 * time.Second // how long the answer "there is none" serves
+	patience    = time.Second      // how long a look may take
 	limit       = 1_000            // entries of either kind; strangers can't make us hold more
 )
 
@@ -47,6 +48,8 @@ func (c *cache[V]) load(ctx context.Context, name string, read func(context.Cont
 		var zero V
 		return zero, c.absent
 	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
 	v, err := read(ctx)
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -4,6 +4,8 @@ package deps
 
 import (
 	"fmt"
+	"io"
+	"os"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -14,14 +16,15 @@ type Deps struct {
 	Config aws.Config          // region, credentials, HTTP client
 	Getenv func(string) string // os.Getenv, or the template's variables in the local cloud
 	Now    func() time.Time
+	Log    io.Writer // where log lines go; nil = standard output, which Lambda keeps
 }
 
-// Check tells whether something is missing.
-func (d Deps) Check() error {
-	if d.Getenv == nil || d.Now == nil {
-		return fmt.Errorf("checking dependencies: Getenv and Now must be given")
+// Output is where log lines go.
+func (d Deps) Output() io.Writer {
+	if d.Log == nil {
+		return os.Stdout
 	}
-	return nil
+	return d.Log
 }
 
 // Variables reads variables and remembers the first that is not set.
