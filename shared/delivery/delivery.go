@@ -58,4 +58,18 @@ type Summary struct {
 	ReceivedAt time.Time
 	ParkedAt   time.Time
 	Faults     []Fault // why it is parked
+	Clash      bool    // another body was stored under the same key before
+}
+
+// ErrCursor says that a cursor is none that the list gave.
+var ErrCursor = errors.New("the cursor is not valid; begin without one")
+
+// Listing asks for a page of summaries.
+type Listing struct {
+	Workspace  string
+	Connection string // "" = all of the workspace, where the list allows it
+	Cursor     string // where the last page ended; "" = the beginning
+	Limit      int    // at most this many, 1 to 100
+	Now        time.Time
+	Key        []byte // the workspace's identity key, which seals the cursor
 }

@@ -2,26 +2,48 @@
 // engineer writes, checked whole before anything of it counts.
 package workspace
 
-// Workspace is a checked definition.
+import "errors"
+
+// ErrUnknown says that there is no such workspace.
+var ErrUnknown = errors.New("no such workspace")
+
+// ErrToken says that an API token is none of a workspace's.
+var ErrToken = errors.New("the token is not valid")
+
+// Workspace is a checked definition. Its JSON form is what the Hub table keeps.
 type Workspace struct {
-	ID          string // lower case letters, digits and dashes, at most 40
-	Name        string
-	Country     string // ISO 3166 two-letter code
-	Currency    string // ISO 4217 code
-	Zone        string // IANA time zone
-	Connections map[string]Connection
-	Identity    Identity
+	ID          string                `json:"workspace"` // lower case letters, digits and dashes, at most 40
+	Name        string                `json:"name"`
+	Country     string                `json:"country"`  // ISO 3166 two-letter code
+	Currency    string                `json:"currency"` // ISO 4217 code
+	Zone        string                `json:"timezone"` // IANA time zone
+	Connections map[string]Connection `json:"connections"`
+	Identity    Identity              `json:"identity"`
 }
 
 // Connection is one connected store, form or system.
 type Connection struct {
-	Name      string
-	Connector string // folder name below connectors/
-	Settings  map[string]string
+	Name      string            `json:"name"`
+	Connector string            `json:"connector"` // folder name below connectors/
+	Settings  map[string]string `json:"settings"`
 }
 
 // Identity says which identifiers tie nobody together.
 type Identity struct {
-	DeniedEmails []string // normalised
-	DeniedPhones []string // normalised, or as seen where they are no numbers
+	DeniedEmails []string `json:"denied_emails,omitempty"` // normalised
+	DeniedPhones []string `json:"denied_phones,omitempty"` // normalised, or as seen where they are no numbers
+}
+
+// ValidID tells whether s can be the id of a workspace or the name of a
+// connection: what asks for anything else need not be looked up.
+func ValidID(s string) bool {
+	if s == "" || len(s) > 40 || s[0] == '-' {
+		return false
+	}
+	for i := range len(s) {
+		if c := s[i]; (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-' {
+			return false
+		}
+	}
+	return true
 }

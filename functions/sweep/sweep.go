@@ -1,0 +1,147 @@
+// Package sweep runs each minute and brings what waits to where it belongs: the
+// spill queue into the Inbox.
+package sweep
+
+import (
+	"context"
+	"time"
+
+	"loophub/shared/delivery"
+	"loophub/shared/telemetry"
+)
+
+// Queue is the spill queue.
+type Queue interface {
+	// Receive takes up to ten deliveries; none means that the queue is empty.
+	Receive(ctx context.Context) ([]delivery.Spilled, error)
+	Delete(ctx context.Context, receipts []string) error
+}
+
+// Inbox stores deliveries. Storing one again is harmless.
+type Inbox interface {
+	Put(ctx context.Context, s delivery.Sealed) (delivery.Key, delivery.Outcome, error)
+}
+
+// Config is what the stage stands on.
+type Config struct {
+	Queue Queue
+	Inbox Inbox
+	Log   *telemetry.Log
+	Now   func() time.Time
+}
+
+const (
+	reserve = 5 * time.Second  // left of the function's time for deleting and logging
+	longest = 50 * time.Second // a run, where the context has no deadline
+)
+
+// Outcomes of a run.
+const (
+	drained telemetry.Outcome = "drained" // the queue is empty
+	stopped telemetry.Outcome = "stopped" // time ran out; the next run goes on
+	failed  telemetry.Outcome = "failed"  // something stays in the queue
+)
+
+// Stage drains the spill queue.
+type Stage struct{ Config }
+
+// New makes the stage.
+func New(c Config) *Stage { return &Stage{c} }
+
+// Handle drains the queue for as long as the function may run. What can't be stored
+// stays in the queue, comes back after its visibility time-out, and after five
+// receives goes to the dead-letter queue. The error is always nil: what is wrong
+// stands in the log and its metrics, and the next minute tries again.
+func (s *Stage) Handle(ctx context.Context) error {
+	start := s.Now()
+	r := s.drain(ctx)
+	if r.outcome == drained && r.stored+r.failures == 0 {
+		return nil // an idle minute is not worth a line
+	}
+	s.Log.Write(ctx, start, telemetry.Line{
+		Outcome: r.outcome, Err: r.err, Items: r.stored + r.failures, Duration: s.Now().Sub(start),
+		Counts: []telemetry.Count{{Metric: telemetry.Deliveries, N: r.stored}, {Metric: telemetry.Failures, N: r.failures},
+			{Metric: telemetry.Duplicates, N: r.duplicates}, {Metric: telemetry.Clashes, N: r.clashes}},
+	})
+	return nil
+}
+
+// budget is the time for receiving and storing.
+func budget(ctx context.Context) (context.Context, context.CancelFunc) {
+	if deadline, ok := ctx.Deadline(); ok {
+		return context.WithDeadline(ctx, deadline.Add(-reserve))
+	}
+	return context.WithTimeout(ctx, longest)
+}
+
+// run is what a run did.
+type run struct {
+	outcome                               telemetry.Outcome
+	err                                   error // the last
+	stored, duplicates, clashes, failures int
+}
+
+func (s *Stage) drain(ctx context.Context) run {
+	var r run
+	working, cancel := budget(ctx)
+	defer cancel()
+	for working.Err() == nil {
+		batch, err := s.Queue.Receive(working)
+		if err != nil {
+			r.fail(err)
+			return r
+		}
+		if len(batch) == 0 {
+			if r.outcome == "" {
+				r.outcome = drained
+			}
+			return r
+		}
+		stored, works := s.store(working, batch, &r)
+		if len(stored) > 0 {
+			// Beyond the working time too: what was stored should not come back.
+			if err := s.Queue.Delete(ctx, stored); err != nil {
+				r.fail(err) // it will come back, and be found stored
+			}
+		}
+		if !works {
+			return r // the Inbox takes nothing: don't use up the receives of the rest
+		}
+	}
+	if r.outcome == "" {
+		r.outcome = stopped
+	}
+	return r
+}
+
+// store puts a batch into the Inbox and gives the receipts of what lies there now;
+// works is false when the Inbox took none of what it was given.
+func (s *Stage) store(ctx context.Context, batch []delivery.Spilled, r *run) (receipts []string, works bool) {
+	tried := 0
+	for _, d := range batch {
+		if d.Err != nil {
+			r.fail(d.Err)
+			continue
+		}
+		tried++
+		_, outcome, err := s.Inbox.Put(ctx, d.Sealed)
+		if err != nil {
+			r.fail(err)
+			continue
+		}
+		switch outcome {
+		case delivery.Duplicate:
+			r.duplicates++
+		case delivery.Clash:
+			r.clashes++
+		}
+		r.stored++
+		receipts = append(receipts, d.Receipt)
+	}
+	return receipts, tried == 0 || len(receipts) > 0
+}
+
+func (r *run) fail(err error) {
+	r.outcome, r.err = failed, err
+	r.failures++
+}

@@ -1,0 +1,196 @@
+package workspace
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+	"golang.org/x/text/currency"
+	"golang.org/x/text/language"
+
+	connector "loophub/connectors"
+)
+
+// MaxSize is the most that a workspace file may hold. It lies in one item of the
+// Hub table, whose limit is 400 KB.
+const MaxSize = 128 << 10
+
+// Problem is one thing that is wrong with a workspace file.
+type Problem struct {
+	Line, Column int // 1-based; 0 = the file as a whole
+	Reason       string
+}
+
+func (p Problem) String() string {
+	switch {
+	case p.Line == 0:
+		return p.Reason
+	case p.Column == 0:
+		return fmt.Sprintf("line %d: %s", p.Line, p.Reason)
+	}
+	return fmt.Sprintf("line %d, column %d: %s", p.Line, p.Column, p.Reason)
+}
+
+// Problems is everything that is wrong with a workspace file, in its order.
+type Problems []Problem
+
+func (p Problems) Error() string {
+	lines := make([]string, len(p))
+	for i, one := range p {
+		lines[i] = one.String()
+	}
+	return strings.Join(lines, "\n")
+}
+
+// Parse reads a workspace file whole and checks it against the connectors that
+// exist. Its error is a Problems with every mistake, each with its place and
+// with what to write instead; no reason repeats the value of a sensitive setting.
+//
+// Besides the connections of the file, the result has one for each internal
+// connector, under the connector's own name: what operators do arrives there.
+func Parse(text []byte, known []connector.Manifest) (Workspace, error) {
+	p := &parser{known: known}
+	root := p.document(text)
+	if root == nil {
+		return Workspace{}, p.problems
+	}
+	w := p.workspace(root)
+	if len(p.problems) > 0 {
+		slices.SortStableFunc(p.problems, func(a, b Problem) int {
+			if a.Line != b.Line {
+				return a.Line - b.Line
+			}
+			return a.Column - b.Column
+		})
+		return Workspace{}, p.problems
+	}
+	return w, nil
+}
+
+type parser struct {
+	known    []connector.Manifest
+	problems Problems
+}
+
+func (p *parser) at(n *yaml.Node, format string, args ...any) {
+	p.problems = append(p.problems, Problem{n.Line, n.Column, fmt.Sprintf(format, args...)})
+}
+
+var yamlLine = regexp.MustCompile(`^(?:yaml: )?line (\d+): (?:did not )?`)
+
+// document reads the one YAML document that the file must be.
+func (p *parser) document(text []byte) *yaml.Node {
+	if len(text) > MaxSize {
+		p.problems = Problems{{Reason: fmt.Sprintf("the file is larger than %d KB; a workspace needs far less", MaxSize>>10)}}
+		return nil
+	}
+	d := yaml.NewDecoder(bytes.NewReader(text))
+	var doc, next yaml.Node
+	if err := d.Decode(&doc); err != nil {
+		p.syntax(err)
+		return nil
+	}
+	if err := d.Decode(&next); !errors.Is(err, io.EOF) {
+		if err != nil {
+			p.syntax(err)
+		} else {
+			p.at(&next, "a second document begins here; keep one workspace per file and remove the line ---")
+		}
+		return nil
+	}
+	if doc.Kind != yaml.DocumentNode || len(doc.Content) != 1 {
+		p.problems = Problems{{Reason: "the file holds nothing; begin with a line like: workspace: my-shop"}}
+		return nil
+	}
+	return doc.Content[0]
+}
+
+// syntax turns the library's error into a problem with its line. Its texts quote
+// no content beyond a character or an anchor's name.
+func (p *parser) syntax(err error) {
+	if errors.Is(err, io.EOF) {
+		p.problems = Problems{{Reason: "the file is empty; begin with a line like: workspace: my-shop"}}
+		return
+	}
+	problem := Problem{Reason: strings.TrimPrefix(err.Error(), "yaml: ")}
+	if m := yamlLine.FindStringSubmatch(err.Error()); m != nil {
+		problem.Line, _ = strconv.Atoi(m[1]) // the expression admits digits only; an absurd number stays 0
+		problem.Reason = strings.TrimPrefix(err.Error()[len(m[0]):], "yaml: ")
+	}
+	problem.Reason = "not YAML: " + problem.Reason + "; check indentation (spaces, no tabs), quotes and colons"
+	p.problems = append(p.problems, problem)
+}
+
+var (
+	countryPattern  = regexp.MustCompile(`^[A-Z]{2}$`)
+	currencyPattern = regexp.MustCompile(`^[A-Z]{3}$`)
+)
+
+func (p *parser) workspace(root *yaml.Node) Workspace {
+	m := p.mapping(root, "the file", "workspace", "name", "country", "currency", "timezone", "connections", "identity")
+	var w Workspace
+	if m == nil {
+		return w
+	}
+	w.ID = p.required(root, m, "workspace", "saigon", func(s string) string {
+		if !ValidID(s) {
+			return "use up to 40 lower-case letters, digits and dashes, beginning with a letter or digit"
+		}
+		return ""
+	})
+	w.Name = p.required(root, m, "name", "Trà Lan", func(s string) string {
+		if len(s) > 200 {
+			return "use at most 200 bytes"
+		}
+		return ""
+	})
+	w.Country = p.required(root, m, "country", "VN", func(s string) string {
+		if r, err := language.ParseRegion(s); !countryPattern.MatchString(s) || err != nil || !r.IsCountry() {
+			return "use the two-letter code of ISO 3166, such as VN, US or DE"
+		}
+		return ""
+	})
+	w.Currency = p.required(root, m, "currency", "VND", func(s string) string {
+		if _, err := currency.ParseISO(s); !currencyPattern.MatchString(s) || err != nil {
+			return "use the three-letter code of ISO 4217, such as VND, USD or EUR"
+		}
+		return ""
+	})
+	w.Zone = p.required(root, m, "timezone", "Asia/Ho_Chi_Minh", func(s string) string {
+		if _, err := time.LoadLocation(s); err != nil || s == "Local" {
+			return "use a name of the IANA time zone database, such as Asia/Ho_Chi_Minh or Europe/Paris"
+		}
+		return ""
+	})
+	w.Connections = p.connections(m["connections"])
+	w.Identity = p.identity(m["identity"])
+	return w
+}
+
+func (p *parser) required(root *yaml.Node, m map[string]*yaml.Node, key, example string, check func(string) string) string {
+	n := m[key]
+	if n == nil {
+		p.at(root, "%q is missing; write for example: %s: %s", key, key, example)
+		return ""
+	}
+	s, ok := p.scalar(n, key)
+	if !ok {
+		return ""
+	}
+	if s == "" {
+		p.at(n, "%q is empty; write for example: %s: %s", key, key, example)
+		return ""
+	}
+	if advice := check(s); advice != "" {
+		p.at(n, "%q can't be %s; %s", key, quote(s), advice)
+		return ""
+	}
+	return s
+}
