@@ -35,7 +35,7 @@ func (u Unifier) Link(ctx context.Context, id profile.ID) error {
 		next := f.Clone()
 		next.Linked(done)
 		err = u.Hub.Commit(ctx, next, nil, nil)
-		if errors.Is(err, ErrLost) {
+		if errors.Is(err, profile.ErrLost) {
 			lost++
 			err = u.Pause(ctx, lost)
 		}
@@ -90,7 +90,7 @@ func (u Unifier) change(ctx context.Context, id string, change func(*profile.Ide
 		if err == nil {
 			return i, nil
 		}
-		if !errors.Is(err, ErrLost) {
+		if !errors.Is(err, profile.ErrLost) {
 			return i, fmt.Errorf("writing identity %s: %w", id, err)
 		}
 		lost++
@@ -137,7 +137,7 @@ func (u Unifier) rewrite(ctx context.Context, id profile.ID, change func(*profil
 		if err == nil {
 			return nil
 		}
-		if !errors.Is(err, ErrLost) {
+		if !errors.Is(err, profile.ErrLost) {
 			return fmt.Errorf("writing fragment %s: %w", id, err)
 		}
 		lost++

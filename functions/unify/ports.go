@@ -2,7 +2,6 @@ package unify
 
 import (
 	"context"
-	"errors"
 
 	"loophub/events"
 	"loophub/shared/profile"
@@ -26,7 +25,8 @@ type Log interface {
 	Put(ctx context.Context, f events.Fact) error
 	// Index notes that facts of a record may name a fragment. It is written before
 	// the first such fact, so what the log holds is always found.
-	Index(ctx context.Context, fragment profile.ID, record string) error
+	// at is the fact's time, Unix ms.
+	Index(ctx context.Context, fragment profile.ID, record string, at int64) error
 }
 
 // Fragments are read and written whole, guarded by their version.
@@ -36,19 +36,16 @@ type Fragments interface {
 	// ends the two newest and two oldest.
 	Older(ctx context.Context, id profile.ID, own []profile.Lookup, ends bool) (profile.Older, error)
 	// Commit stores a fragment that was read at f.Version, and moves older orders
-	// with it, or gives ErrLost. What readers should hear of goes into changes.
+	// with it, or gives profile.ErrLost. What readers should hear of goes into changes.
 	Commit(ctx context.Context, f profile.Fragment, moves []profile.Move, changes []profile.Change) error
 }
 
 // Identities are read and written whole, guarded by their version.
 type Identities interface {
 	Identity(ctx context.Context, id string) (profile.Identity, error)
-	// CommitIdentity stores an identity that was read at i.Version, or gives ErrLost.
+	// CommitIdentity stores an identity that was read at i.Version, or gives profile.ErrLost.
 	CommitIdentity(ctx context.Context, i profile.Identity) error
 }
-
-// ErrLost says that somebody else wrote first: read again.
-var ErrLost = errors.New("another writer was first")
 
 // attempts bounds how often a lost race is run again before the delivery goes
 // to the retry queue.

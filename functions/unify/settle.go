@@ -39,7 +39,7 @@ func (u Unifier) Record(ctx context.Context, f events.Fact) error {
 	indexed := u.Rules.Candidates(facts)
 	for _, id := range names {
 		if !slices.Contains(indexed, id) {
-			if err := u.Hub.Index(ctx, id, f.RecordKey()); err != nil {
+			if err := u.Hub.Index(ctx, id, f.RecordKey(), f.Time()); err != nil {
 				return fmt.Errorf("indexing the record: %w", err)
 			}
 		}
@@ -117,7 +117,7 @@ func (u Unifier) Settle(ctx context.Context, id profile.ID, w Work) error {
 		}
 		err = u.Hub.Commit(ctx, next, moves, profile.Changes(f, next))
 		switch {
-		case errors.Is(err, ErrLost):
+		case errors.Is(err, profile.ErrLost):
 			lost++
 			if err := u.Pause(ctx, lost); err != nil {
 				return err

@@ -187,7 +187,7 @@ func (h *hub) Put(_ context.Context, f events.Fact) error {
 	return nil
 }
 
-func (h *hub) Index(_ context.Context, id profile.ID, record string) error {
+func (h *hub) Index(_ context.Context, id profile.ID, record string, _ int64) error {
 	h.step("index")
 	if h.index[id] == nil {
 		h.index[id] = map[string]bool{}
@@ -247,7 +247,7 @@ func (h *hub) Commit(_ context.Context, f profile.Fragment, moves []profile.Move
 	if old.version != f.Version && h.bug != noVersion {
 		h.note("lost")
 		clear(h.believed)
-		return ErrLost
+		return profile.ErrLost
 	}
 	h.note("ok")
 	if h.bug == noSecondLook {
@@ -279,7 +279,7 @@ func (h *hub) CommitIdentity(_ context.Context, i profile.Identity) error {
 	old := h.identities[i.ID]
 	if old.version != i.Version {
 		h.note("lost")
-		return ErrLost
+		return profile.ErrLost
 	}
 	h.note("ok")
 	h.identities[i.ID] = stored{old.version + 1, dump(i)}

@@ -2,9 +2,13 @@ package profile
 
 import (
 	"cmp"
+	"errors"
 	"maps"
 	"slices"
 )
+
+// ErrLost says that somebody else wrote a fragment or identity first: read again.
+var ErrLost = errors.New("another writer was first")
 
 // Fragment is what is stored of one anchor: its state, and how it is tied.
 type Fragment struct {
