@@ -98,6 +98,15 @@ func (v Value) Text() string {
 	return ""
 }
 
+// Span is where the value stands in the text that was parsed, quotes included.
+func (v Value) Span() (start, end int) {
+	n := v.node()
+	if n.kind == String {
+		return int(n.start) - 1, int(n.end) + 1
+	}
+	return int(n.start), int(n.end)
+}
+
 // True tells whether the value is true.
 func (v Value) True() bool {
 	n := v.node()

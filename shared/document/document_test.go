@@ -36,6 +36,12 @@ func TestValues(t *testing.T) {
 	if !reflect.DeepEqual(kinds, []Kind{Number, String, Bool, Object}) {
 		t.Errorf("items are %v", kinds)
 	}
+	for name, value := range v.Fields() {
+		from, to := value.Span()
+		if again, err := Parse(v.t.text[from:to]); err != nil || !reflect.DeepEqual(same(again), same(value)) {
+			t.Errorf("the span of %s holds something else", name)
+		}
+	}
 	names := 0
 	for range v.Fields() {
 		names++
