@@ -10,7 +10,11 @@ import (
 
 // checkout reads a checkout that was begun or changed.
 func (r *reading) checkout() {
-	if !r.shape("Checkout", "order_number", "financial_status", "order_id", "variants", "shop_owner", "tax_exemptions") {
+	if !r.shape("Checkout", noSale...) || !r.shape("Checkout", "order_number", "financial_status") {
+		return
+	}
+	if !r.holds("token", "created_at") { // checkouts/delete has neither
+		r.misplaced()
 		return
 	}
 	r.buyer()
@@ -41,8 +45,13 @@ func (d *draft) url(v document.Value) {
 	d.put("url", s)
 }
 
-// checkoutDeleted has amounts but no dates; a checkout that still exists has.
+// checkoutDeleted has a cart's token but no dates; a checkout that still exists
+// has both.
 func (r *reading) checkoutDeleted() {
+	if !r.holds("cart_token") {
+		r.misplaced()
+		return
+	}
 	if r.shape("Checkout", "created_at", "updated_at", "admin_graphql_api_id", "tax_exemptions", "customer_id", "sms_marketing_consent") {
 		r.deleted(events.Checkout)
 	}

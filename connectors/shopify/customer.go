@@ -15,6 +15,10 @@ func (r *reading) customer() {
 	if !r.shape("Customer", "line_items", "order_id", "order_edit", "variants", "shop_owner", "customer_id") {
 		return
 	}
+	if !r.holds("updated_at", "created_at") { // neither has a deletion or a change of consent
+		r.misplaced()
+		return
+	}
 	d, ok := r.record(events.Customer, "id")
 	if !ok {
 		return

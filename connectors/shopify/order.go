@@ -13,7 +13,7 @@ import (
 // order reads the whole order that every topic about an order carries, but
 // orders/edited and orders/delete.
 func (r *reading) order() {
-	if !r.shape("Order", "abandoned_checkout_url", "order_id", "order_edit", "variants", "shop_owner", "tax_exemptions") {
+	if !r.shape("Order", noSale...) || !r.shape("Order", "abandoned_checkout_url") {
 		return
 	}
 	r.buyer()
@@ -37,6 +37,9 @@ func (r *reading) order() {
 	d.refunds(r.body.Field("refunds"))
 	d.add()
 }
+
+// noSale are fields of bodies that are neither orders nor checkouts.
+var noSale = []string{"order_id", "order_edit", "variants", "shop_owner", "shop_id", "tax_exemptions", "sms_marketing_consent"}
 
 func (d *draft) discounts(v document.Value) {
 	if v.Kind() != document.Array {
