@@ -50,6 +50,7 @@ func sound() toy {
 		Headers:  []string{"X-Toy-Id"},
 		Settings: []connector.Setting{{Name: "shop", About: "its name", Required: true, Pattern: "[a-z]+"}},
 		Setup:    []string{"Enter {url}."},
+		Answers:  "nothing",
 	}}
 	s.settings = func(c connector.Settings) error { _, err := s.manifest.Fill(c); return err }
 	s.verify = func(r connector.Request, secrets []connector.Secret) error {
@@ -310,6 +311,7 @@ func TestPlantedMistakes(t *testing.T) {
 		{"an answer without a status", "answers", func(s *toy) {
 			s.answer = func(connector.Request) (connector.Response, bool, bool) { return connector.Response{}, true, true }
 		}},
+		{"the manifest does not say that it answers", "answers", func(s *toy) { s.manifest.Answers = "" }},
 		{"final without an answer", "answers", func(s *toy) {
 			s.answer = func(connector.Request) (connector.Response, bool, bool) { return connector.Response{}, true, false }
 		}},

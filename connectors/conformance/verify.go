@@ -106,6 +106,9 @@ func (b *bench) secretsRotate() {
 
 func (b *bench) answersAreAnswers() {
 	a, ok := b.source.(connector.Answerer)
+	if ok != (b.manifest.Answers != "") {
+		b.fail("the source answers itself: %v; the manifest says %q", ok, b.manifest.Answers)
+	}
 	if !ok {
 		return
 	}

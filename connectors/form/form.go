@@ -35,6 +35,7 @@ func New() connector.Connector {
 		Topics:  []string{"submit"},
 		Headers: []string{"Content-Type", "Referer"},
 		Refusal: http.StatusForbidden,
+		Answers: "303 to the next page, to scripts 200 and JSON; preflights and visits by hand are answered and not stored",
 		Settings: []connector.Setting{
 			{Name: "public_key", Required: true, Pattern: `[A-Za-z0-9_-]{8,100}`,
 				About: "the key that the form sends, as field or query parameter named key or as the path after the URL; it is no secret"},

@@ -46,7 +46,7 @@ func New() connector.Connector {
 		Setup: []string{
 			"Create an app for the shop (Shopify admin: Settings, Apps, Develop apps) with read access to customers, orders, checkouts and products, and approval for protected customer data.",
 			"Store the app's client secret as the connection's secret: {secret}.",
-			"Subscribe the app to the topics below with the address {url}, format JSON, without a filter of fields, in shopify.app.toml or by webhookSubscriptionCreate.",
+			"Subscribe the app to the topics that are read, except orders/edited, with the address {url}, format JSON, without a filter of fields, in shopify.app.toml or by webhookSubscriptionCreate.",
 			"Set the three mandatory privacy topics (customers/data_request, customers/redact, shop/redact) to {url} in the app's configuration.",
 			"From API version 2026-07 on customers/* carries neither tags nor consent: subscribe to customer.tags_* and the three consent topics too.",
 		},
