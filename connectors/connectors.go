@@ -33,8 +33,9 @@ type Source interface {
 	// Key names the delivery for the Inbox: the object that it speaks of (deliveries
 	// of one object lie together) and the delivery itself. A system's retry of a
 	// delivery has the same key; another delivery has another. Neither holds an
-	// e-mail address or a phone number; both are at most 200 bytes. Where the
-	// system sends no id, Digest of the body serves.
+	// e-mail address or a phone number, nor one of # | ~ or a control character;
+	// both are at most 200 bytes. Where the system sends no id, Digest of the body
+	// serves.
 	Key(r Request) (object, delivery string)
 	// Decode reads a verified request. Facts carry Kind, Record, Version, At and
 	// Fields; the shell adds workspace, connection and rank. What can't be read is
@@ -116,6 +117,7 @@ type Manifest struct {
 	Secrets  string    // what signs its deliveries, in words; "" = nothing does
 	Headers  []string  // headers that Decode and Key read: they alone are stored with the body
 	Refusal  int       // status for a request that does not verify; 0 = 401
+	Answers  string    // what the Source answers itself, in words; "" = 200 once stored
 	Setup    []string  // the merchant's steps, with {url} and {secret} to be filled in
 	Unsure   []string  // what is unconfirmed, for the README
 	Pages    []Page    // the vendor's pages, with the date they were read

@@ -1,7 +1,20 @@
-// Package all lists every connector of this deployment.
+// Package all knows every connector. Its list is generated from the folders
+// below connectors/, so that adding a system adds a folder and one line.
 package all
 
-import connector "loophub/connectors"
+//go:generate go run ./gen
+//go:generate go run ./gen/readmes
 
-// Connectors gives them in the order of their names.
-func Connectors() []connector.Connector { return nil }
+import (
+	connector "loophub/connectors"
+)
+
+// Find gives the connector of that name.
+func Find(name string) (connector.Connector, bool) {
+	for _, c := range Connectors() {
+		if c.Manifest.Name == name {
+			return c, true
+		}
+	}
+	return connector.Connector{}, false
+}
