@@ -96,6 +96,9 @@ func (p protocol) refuse(e *Error) Reply {
 		status = http.StatusBadRequest
 	}
 	if p.rest {
+		if e.Code == "AccessDeniedException" { // the one error that S3 calls otherwise
+			status, e = http.StatusForbidden, &Error{Code: "AccessDenied", Message: e.Message}
+		}
 		return Reply{Status: status, Header: http.Header{}, Body: xmlError(e)}
 	}
 	members := map[string]any{"__type": p.namespace + e.Code, "message": e.Message}
@@ -126,7 +129,7 @@ func queryCode(code string) string {
 		"BatchRequestTooLong", "MessageNotInflight", "UnsupportedOperation":
 		return "AWS.SimpleQueueService." + code
 	}
-	return code
+	return strings.TrimSuffix(code, "Exception")
 }
 
 func xmlError(e *Error) []byte {
