@@ -74,16 +74,16 @@ func (e *Engine) Allow(service, action, resource string, equals map[string]strin
 	e.Attach(Document{Statements: []Statement{s}}, resource)
 }
 
-// Trusts tells whether the role's trust policy lets a service assume it.
+// Trusts tells whether the role's trust policy lets a service assume it on behalf of the role's account.
 func (e *Engine) Trusts(role, service string) bool {
 	r, ok := e.roles[role]
 	if !ok {
 		return false
 	}
+	q := Request{Service: service, Action: "sts:AssumeRole", Context: map[string]string{"aws:sourceaccount": r.Account}}
 	allowed := false
 	for _, s := range r.Trust.Statements {
-		if !slices.ContainsFunc(s.Actions, func(a string) bool { return matchAction("sts:AssumeRole", a) }) ||
-			!s.about(Request{Service: service}) {
+		if !s.about(q) || !s.covers(q) {
 			continue
 		}
 		if s.Deny {
@@ -177,7 +177,8 @@ func (s Statement) about(q Request) bool {
 
 func (s Statement) covers(q Request) bool {
 	return slices.ContainsFunc(s.Actions, func(p string) bool { return matchAction(q.Action, p) }) &&
-		slices.ContainsFunc(s.Resources, func(p string) bool { return match(q.Resource, p) }) &&
+		(s.Resources == nil && q.Resource == "" || // a trust policy speaks of its own role
+			slices.ContainsFunc(s.Resources, func(p string) bool { return match(q.Resource, p) })) &&
 		!slices.ContainsFunc(s.conditions, func(c condition) bool { return !c.holds(q) })
 }
 

@@ -61,3 +61,56 @@ func (t *Tracker) Idle(ctx context.Context) error {
 		}
 	}
 }
+
+// Loop does a kind of work on one goroutine at a time, and on none while there is nothing to do.
+type Loop struct {
+	tracker *Tracker
+	step    func() bool // does one piece; false when it found none
+
+	mu             sync.Mutex
+	running, again bool
+	stopped        bool
+}
+
+// NewLoop returns a loop at rest.
+func NewLoop(t *Tracker, step func() bool) *Loop { return &Loop{tracker: t, step: step} }
+
+// Wake says that there may be work. When it returns, that work counts as in flight.
+func (l *Loop) Wake() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.again = true
+	if l.running || l.stopped {
+		return
+	}
+	l.running = true
+	l.tracker.Go(l.run)
+}
+
+// Stop lets the loop end after the piece at hand. It does not wait.
+func (l *Loop) Stop() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.stopped = true
+}
+
+func (l *Loop) run() {
+	for l.more() {
+		for l.step() && !l.ended() {
+		}
+	}
+}
+
+func (l *Loop) more() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.running = l.again && !l.stopped
+	l.again = false
+	return l.running
+}
+
+func (l *Loop) ended() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.stopped
+}

@@ -45,3 +45,36 @@ func TestIdleGivesUpWithItsContext(t *testing.T) {
 		t.Error("ending a task twice counted out another")
 	}
 }
+
+func TestLoopDoesAllWorkOneAtATime(t *testing.T) {
+	var tr Tracker
+	var todo, done, running atomic.Int32
+	l := NewLoop(&tr, func() bool {
+		if running.Add(1) != 1 {
+			t.Error("two steps at a time")
+		}
+		defer running.Add(-1)
+		if todo.Load() == 0 {
+			return false
+		}
+		todo.Add(-1)
+		done.Add(1)
+		return true
+	})
+	for i := 0; i < 1000; i++ {
+		todo.Add(1)
+		l.Wake()
+	}
+	if err := tr.Idle(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	if done.Load() != 1000 {
+		t.Errorf("%d of 1000 pieces done", done.Load())
+	}
+	l.Stop()
+	todo.Add(1)
+	l.Wake()
+	if err := tr.Idle(context.Background()); err != nil || done.Load() != 1000 {
+		t.Errorf("after Stop: %v, %d pieces done", err, done.Load())
+	}
+}
