@@ -80,6 +80,7 @@ func (s *Service) Serve(_ context.Context, c dispatch.Call) (dispatch.Reply, err
 		return dispatch.Reply{}, err
 	}
 	name, key := address(c.Request)
+	mayList := s.may(c.Principal, dispatch.Need{Action: "s3:ListBucket", Resource: "arn:aws:s3:::" + name})
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	b := s.buckets[name]
@@ -91,7 +92,7 @@ func (s *Service) Serve(_ context.Context, c dispatch.Call) (dispatch.Reply, err
 	case "PutObject":
 		return s.put(b, key, c)
 	case "GetObject", "HeadObject":
-		return s.get(b, key, c)
+		return s.get(b, key, c, mayList)
 	case "DeleteObject":
 		delete(b.objects, key)
 		return dispatch.Reply{Status: http.StatusNoContent}, nil
@@ -157,11 +158,11 @@ func (s *Service) put(b *bucket, key string, c dispatch.Call) (dispatch.Reply, e
 	return dispatch.Reply{Status: http.StatusOK, Header: reply}, nil
 }
 
-func (s *Service) get(b *bucket, key string, c dispatch.Call) (dispatch.Reply, error) {
+func (s *Service) get(b *bucket, key string, c dispatch.Call, mayList bool) (dispatch.Reply, error) {
 	o, ok := s.present(b, key)
 	if !ok {
 		// Who may not list the bucket may not learn that there is no such key.
-		if !s.may(c.Principal, dispatch.Need{Action: "s3:ListBucket", Resource: "arn:aws:s3:::" + b.Name}) {
+		if !mayList {
 			return dispatch.Reply{}, &dispatch.Error{Status: http.StatusForbidden, Code: "AccessDenied", Message: "Access Denied"}
 		}
 		return dispatch.Reply{}, &dispatch.Error{Status: http.StatusNotFound, Code: "NoSuchKey",

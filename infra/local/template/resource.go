@@ -214,7 +214,7 @@ type Policy struct {
 	Roles          []string // names
 }
 
-// Function is AWS::Lambda::Function.
+// Function is AWS::Lambda::Function. A limit on concurrency is refused: nothing here throttles.
 type Function struct {
 	Named
 	Stage string `json:"-"` // Metadata loophub:stage
@@ -224,8 +224,7 @@ type Function struct {
 	Timeout     int    // seconds, 0: the service's default
 	Environment *struct{ Variables map[string]string }
 
-	ReservedConcurrentExecutions *int
-	LoggingConfig                *struct {
+	LoggingConfig *struct {
 		LogGroup string
 
 		LogFormat           Inert
