@@ -13,15 +13,18 @@ import (
 
 // Record is one record of a change stream.
 type Record struct {
-	Sequence string
+	Position uint64 // grows with each record of the stream, from 1
+	Sequence string // the same as AWS writes it, by which a function reports failures
 	At       time.Time
 	Event    []byte // the record in JSON, as an element of the event's "Records"
 }
 
 // Stream is a table's change stream as a poller sees it: one shard, in order of commit.
 type Stream interface {
-	// Records returns up to limit records after the given sequence number, oldest first; "" is before the oldest.
-	Records(after string, limit int) ([]Record, error)
+	// Records returns up to limit records after a position, oldest first; 0 is before the oldest.
+	Records(after uint64, limit int) ([]Record, error)
+	// Latest is the position of the newest record, 0 before the first.
+	Latest() uint64
 	// Watch calls wake, outside of every lock, before the reply to the call that appended records.
 	Watch(wake func())
 }
@@ -53,7 +56,7 @@ type streamPoller struct {
 	StreamMapping
 	function *function
 	service  *Service
-	position string // the last record dealt with
+	position uint64 // of the last record dealt with
 }
 
 // MapStream starts a mapping.
@@ -64,16 +67,7 @@ func (s *Service) MapStream(m StreamMapping) error {
 	}
 	p := &streamPoller{StreamMapping: m, function: f, service: s}
 	if m.FromLatest {
-		for {
-			records, err := m.Stream.Records(p.position, readAhead)
-			if err != nil {
-				return fmt.Errorf("mapping %s: %w", m.SourceARN, err)
-			}
-			if len(records) == 0 {
-				break
-			}
-			p.position = records[len(records)-1].Sequence
-		}
+		p.position = m.Stream.Latest()
 	}
 	loop := s.keep(work.NewLoop(s.cfg.Tracker, p.step))
 	m.Stream.Watch(loop.Wake)
@@ -100,7 +94,7 @@ func (p *streamPoller) step() bool {
 }
 
 // fill picks the records of the next batch, by filter, number and size, and names the last one looked at.
-func (p *streamPoller) fill(records []Record) (batch []Record, last string) {
+func (p *streamPoller) fill(records []Record) (batch []Record, last uint64) {
 	size := 0
 	for _, r := range records {
 		if p.fits(r) {
@@ -110,7 +104,7 @@ func (p *streamPoller) fill(records []Record) (batch []Record, last string) {
 			size += len(r.Event) + 1
 			batch = append(batch, r)
 		}
-		last = r.Sequence
+		last = r.Position
 	}
 	return batch, last
 }

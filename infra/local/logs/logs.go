@@ -1,4 +1,4 @@
-// Package logs keeps what goes to CloudWatch Logs: the newest lines of each log group, and a callback for all of them.
+// Package logs keeps what goes to CloudWatch Logs: the newest lines of each log group.
 package logs
 
 import (
@@ -21,12 +21,11 @@ const kept = 1000
 type Sink struct {
 	mu     sync.Mutex
 	groups map[string][]Line
-	tail   func(Line)
 }
 
-// New returns a sink with the given groups; tail, if not nil, is called with every line, one at a time per caller.
-func New(groups []string, tail func(Line)) *Sink {
-	s := &Sink{groups: map[string][]Line{}, tail: tail}
+// New returns a sink with the given groups.
+func New(groups []string) *Sink {
+	s := &Sink{groups: map[string][]Line{}}
 	for _, g := range groups {
 		s.groups[g] = nil
 	}
@@ -36,16 +35,13 @@ func New(groups []string, tail func(Line)) *Sink {
 // Append adds a line; a group that does not exist takes none and says so.
 func (s *Sink) Append(l Line) bool {
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	lines, ok := s.groups[l.Group]
 	if ok {
 		if len(lines) >= 2*kept { // move the newest half to the front now and then, not at each line
 			lines = slices.Clone(lines[len(lines)-kept:])
 		}
 		s.groups[l.Group] = append(lines, l)
-	}
-	s.mu.Unlock()
-	if ok && s.tail != nil {
-		s.tail(l)
 	}
 	return ok
 }

@@ -231,7 +231,6 @@ type Function struct {
 		SystemLogLevel      Inert
 		ApplicationLogLevel Inert
 	}
-	DeadLetterConfig *struct{ TargetArn string }
 
 	FunctionName     Inert
 	Description      Inert
