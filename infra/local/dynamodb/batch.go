@@ -1,0 +1,238 @@
+package dynamodb
+
+import (
+	"slices"
+	"strings"
+
+	"loophub/infra/local/dynamodb/attr"
+	"loophub/infra/local/dynamodb/expr"
+)
+
+// Limits of batches (API reference, BatchGetItem and BatchWriteItem, read 2026-11-22).
+const (
+	maxBatchGet      = 100
+	maxBatchGetBytes = 16 << 20
+	maxBatchWrite    = 25
+)
+
+// oneRead is one item to be read.
+type oneRead struct {
+	table      *Table
+	encoded    string
+	projection expr.Projection
+}
+
+func (s *Service) newRead(table string, key attr.Map, p picked) (*oneRead, error) {
+	projection, err := p.projection()
+	if err != nil {
+		return nil, err
+	}
+	t, err := s.lookup(table)
+	if err != nil {
+		return nil, err
+	}
+	if key == nil {
+		return nil, missing("key")
+	}
+	encoded, err := t.locate(key)
+	return &oneRead{t, encoded, projection}, err
+}
+
+// read returns what is wanted of the item, nil if there is none, and the stored size.
+func (r *oneRead) read() (*attr.Map, int) {
+	stored, ok := r.table.rows.get(r.encoded)
+	if !ok {
+		return nil, 0
+	}
+	item := project(r.projection, stored.item)
+	return &item, stored.size
+}
+
+// keysAndAttributes is what BatchGetItem wants of one table.
+type keysAndAttributes struct {
+	Keys           []attr.Map
+	ConsistentRead bool `json:",omitempty"`
+	picked
+}
+
+type batchGetInput struct {
+	RequestItems           map[string]keysAndAttributes
+	ReturnConsumedCapacity string
+}
+
+type batchGetReply struct {
+	Responses        map[string][]attr.Map
+	UnprocessedKeys  map[string]keysAndAttributes
+	ConsumedCapacity []*consumed `json:",omitempty"`
+}
+
+func (s *Service) batchGet(in *batchGetInput) (any, error) {
+	if err := (reports{ReturnConsumedCapacity: in.ReturnConsumedCapacity}).check(); err != nil {
+		return nil, err
+	}
+	reads, err := s.batchReads(in)
+	if err != nil {
+		return nil, err
+	}
+	out := batchGetReply{Responses: map[string][]attr.Map{}, UnprocessedKeys: map[string]keysAndAttributes{}}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	total := 0
+	for _, name := range sortedNames(in.RequestItems) {
+		asked := in.RequestItems[name]
+		out.Responses[name] = []attr.Map{}
+		var c cost
+		for i, r := range reads[name] {
+			stored, _ := r.table.rows.get(r.encoded)
+			if stored != nil && total+stored.size > maxBatchGetBytes {
+				rest := asked
+				rest.Keys = asked.Keys[i:]
+				out.UnprocessedKeys[name] = rest
+				break
+			}
+			item, size := r.read()
+			total += size
+			c.table += readUnits(size, asked.ConsistentRead)
+			if item != nil {
+				out.Responses[name] = append(out.Responses[name], *item)
+			}
+		}
+		t := reads[name][0].table
+		t.units.count("BatchGetItem", c.total(), 0)
+		if r := c.report(t, in.ReturnConsumedCapacity, plainUnits); r != nil {
+			out.ConsumedCapacity = append(out.ConsumedCapacity, r)
+		}
+	}
+	return out, nil
+}
+
+// batchReads checks a BatchGetItem.
+func (s *Service) batchReads(in *batchGetInput) (map[string][]*oneRead, error) {
+	if len(in.RequestItems) == 0 {
+		return nil, invalid("1 validation error detected: Value '{}' at 'requestItems' failed to satisfy constraint: " +
+			"Member must have length greater than or equal to 1")
+	}
+	reads := map[string][]*oneRead{}
+	count := 0
+	for _, name := range sortedNames(in.RequestItems) {
+		asked := in.RequestItems[name]
+		if len(asked.Keys) == 0 {
+			return nil, invalid("1 validation error detected: Value '[]' at 'requestItems." + name +
+				".member.keys' failed to satisfy constraint: Member must have length greater than or equal to 1")
+		}
+		if count += len(asked.Keys); count > maxBatchGet {
+			return nil, invalid("Too many items requested for the BatchGetItem call")
+		}
+		for _, key := range asked.Keys {
+			r, err := s.newRead(name, key, asked.picked)
+			if err != nil {
+				return nil, err
+			}
+			if slices.ContainsFunc(reads[name], func(o *oneRead) bool { return o.encoded == r.encoded }) {
+				return nil, errDuplicates
+			}
+			reads[name] = append(reads[name], r)
+		}
+	}
+	return reads, nil
+}
+
+var errDuplicates = invalid("Provided list of item keys contains duplicates")
+
+type writeRequest struct {
+	PutRequest    *struct{ Item attr.Map }
+	DeleteRequest *struct{ Key attr.Map }
+}
+
+type batchWriteInput struct {
+	RequestItems map[string][]writeRequest
+	reports
+}
+
+type batchWriteReply struct {
+	UnprocessedItems map[string][]writeRequest
+	ConsumedCapacity []*consumed `json:",omitempty"`
+}
+
+func (s *Service) batchWrite(in *batchWriteInput) (any, error) {
+	if err := in.reports.check(); err != nil {
+		return nil, err
+	}
+	writes, err := s.batchWrites(in.RequestItems)
+	if err != nil {
+		return nil, err
+	}
+	out := batchWriteReply{UnprocessedItems: map[string][]writeRequest{}}
+	for _, name := range sortedNames(writes) {
+		t := writes[name][0].table
+		var c cost
+		s.mu.Lock()
+		before := t.stream.next
+		for _, w := range writes[name] {
+			c.add(t.commit(w.encoded, w.stored(), w.item, nil), 1)
+		}
+		t.units.count("BatchWriteItem", 0, c.total())
+		changed := t.stream.next != before
+		s.mu.Unlock()
+		if changed {
+			notify([]*Table{t})
+		}
+		if r := c.report(t, in.ReturnConsumedCapacity, plainUnits); r != nil {
+			out.ConsumedCapacity = append(out.ConsumedCapacity, r)
+		}
+	}
+	return out, nil
+}
+
+// batchWrites checks a BatchWriteItem: puts have an item, deletes none.
+func (s *Service) batchWrites(requests map[string][]writeRequest) (map[string][]*write, error) {
+	count := 0
+	for _, list := range requests {
+		count += len(list)
+	}
+	if count == 0 {
+		return nil, invalid("1 validation error detected: Value '{}' at 'requestItems' failed to satisfy constraint: " +
+			"Member must have length greater than or equal to 1")
+	}
+	if count > maxBatchWrite {
+		return nil, invalid("Too many items requested for the BatchWriteItem call")
+	}
+	writes := map[string][]*write{}
+	for _, name := range sortedNames(requests) {
+		for _, r := range requests[name] {
+			w, err := s.batchedWrite(name, r)
+			if err != nil {
+				return nil, err
+			}
+			if slices.ContainsFunc(writes[name], w.sameItem) {
+				return nil, errDuplicates
+			}
+			writes[name] = append(writes[name], w)
+		}
+	}
+	return writes, nil
+}
+
+func (s *Service) batchedWrite(table string, r writeRequest) (*write, error) {
+	switch {
+	case (r.PutRequest == nil) == (r.DeleteRequest == nil):
+		return nil, invalid("Supplied AttributeValue has more than one datatypes set, " +
+			"must contain exactly one of the supported datatypes")
+	case r.DeleteRequest != nil:
+		return s.newWrite(deleteAction, table, conditional{}, r.DeleteRequest.Key, nil, nil)
+	}
+	w, err := s.newWrite(putAction, table, conditional{}, nil, r.PutRequest.Item, nil)
+	if err != nil {
+		return nil, err
+	}
+	return w, w.table.check(w.item, putTooLarge)
+}
+
+func sortedNames[V any](m map[string]V) []string {
+	names := make([]string, 0, len(m))
+	for name := range m {
+		names = append(names, name)
+	}
+	slices.SortFunc(names, strings.Compare)
+	return names
+}

@@ -1,0 +1,74 @@
+package expr
+
+import "loophub/infra/local/dynamodb/attr"
+
+// KeyTest is one condition of a KeyConditionExpression: the attribute, the operator (=, <, <=, >, >=, BETWEEN,
+// begins_with), and one value, or two for BETWEEN.
+type KeyTest struct {
+	Name   string
+	Op     string
+	Values []attr.Value
+}
+
+// Key reads a KeyConditionExpression: one or two tests joined by AND. Whether they fit the keys of the table, the
+// caller knows.
+func (b *Bindings) Key(src string) ([]KeyTest, error) {
+	const field = "KeyConditionExpression"
+	root, err := b.tree(field, src)
+	if err != nil {
+		return nil, err
+	}
+	return keyTests(root, nil)
+}
+
+func keyTests(n *node, tests []KeyTest) ([]KeyTest, error) {
+	if n.kind == logicNode && n.op == "AND" {
+		tests, err := keyTests(n.kids[0], tests)
+		if err != nil {
+			return nil, err
+		}
+		return keyTests(n.kids[1], tests)
+	}
+	if n.kind == logicNode || n.kind == notNode || n.kind == inNode || n.op == "<>" ||
+		n.kind == callNode && n.op != "begins_with" {
+		return nil, refuse("Invalid operator used in KeyConditionExpression: " + n.op)
+	}
+	t, err := n.keyTest()
+	return append(tests, t), err
+}
+
+// mirrored are the comparators seen from the other side.
+var mirrored = map[string]string{"=": "=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
+
+func (n *node) keyTest() (KeyTest, error) {
+	t := KeyTest{Op: n.op}
+	for i, k := range n.kids {
+		switch k.kind {
+		case pathNode:
+			if t.Name != "" {
+				return t, refuse("Invalid condition in KeyConditionExpression: " +
+					"Multiple attribute names used in one condition")
+			}
+			if len(k.path) > 1 {
+				return t, refuse("Key attributes must be scalars; list random access '[]' and map lookup '.' are not " +
+					"allowed: Key: " + k.path.Root())
+			}
+			if i > 0 && n.kind != compareNode {
+				return t, refuse("Invalid condition in KeyConditionExpression: " + n.op +
+					" operator must have the key attribute as its first operand")
+			}
+			if i > 0 {
+				t.Op = mirrored[n.op]
+			}
+			t.Name = k.path.Root()
+		case valueNode:
+			t.Values = append(t.Values, k.value)
+		default:
+			return t, refuse("KeyConditionExpressions cannot contain nested operations")
+		}
+	}
+	if t.Name == "" {
+		return t, refuse("Invalid condition in KeyConditionExpression: No key attribute specified")
+	}
+	return t, nil
+}
