@@ -128,8 +128,10 @@ func queryCode(code string) string {
 	case "TooManyEntriesInBatchRequest", "EmptyBatchRequest", "BatchEntryIdsNotDistinct", "InvalidBatchEntryId",
 		"BatchRequestTooLong", "MessageNotInflight", "UnsupportedOperation":
 		return "AWS.SimpleQueueService." + code
+	case "AccessDeniedException", "InvalidParameterValueException", "MissingParameterException":
+		return strings.TrimSuffix(code, "Exception")
 	}
-	return strings.TrimSuffix(code, "Exception")
+	return code
 }
 
 func xmlError(e *Error) []byte {
