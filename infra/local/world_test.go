@@ -79,7 +79,7 @@ func (w *world) ingest(e lambda.Environment) (awslambda.Handler, error) {
 	return awslambda.NewHandler(func(ctx context.Context, r events.LambdaFunctionURLRequest) (any, error) {
 		_, err := db.PutItem(ctx, &dynamodb.PutItemInput{TableName: &table, Item: map[string]types.AttributeValue{
 			"pk": text("delivery"), "sk": text(r.Body), "q": &types.AttributeValueMemberN{Value: "1"},
-			"x": &types.AttributeValueMemberN{Value: fmt.Sprint(e.Now().Add(30 * 24 * time.Hour).Unix())},
+			"x": &types.AttributeValueMemberN{Value: fmt.Sprint(e.Now().Add(24 * time.Hour).Unix())},
 		}})
 		if err != nil {
 			return nil, err
