@@ -1,0 +1,143 @@
+package dispatch
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/base32"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"sync"
+	"sync/atomic"
+)
+
+// Authoriser decides whether a principal may do what a call needs. A refusal is an *Error.
+type Authoriser interface {
+	Authorise(principal string, n Need) error
+}
+
+// Dispatcher recognises, authorises, counts and serves calls. Services are registered before the first call.
+type Dispatcher struct {
+	authoriser Authoriser
+	services   map[string]Service
+	serial     atomic.Uint64
+
+	mu     sync.Mutex
+	counts map[Count]int
+	keys   map[string]string // access key id → principal
+}
+
+// Count says what was called, by whom, and how it ended.
+type Count struct {
+	Principal string
+	Service   string
+	Operation string
+	Code      string // "" for success, else the error's code
+}
+
+// New returns a dispatcher without services. It knows one principal, the account itself.
+func New(a Authoriser) *Dispatcher {
+	d := &Dispatcher{
+		authoriser: a,
+		services:   map[string]Service{},
+		counts:     map[Count]int{},
+		keys:       map[string]string{},
+	}
+	d.Admit("")
+	return d
+}
+
+// Register adds a service under the name that Call.Service carries.
+func (d *Dispatcher) Register(name string, s Service) { d.services[name] = s }
+
+// Admit issues the access key of a principal. The key id is a function of the principal: a program that keeps it finds
+// it valid after a restart. There is no secret to speak of, since the loopback door does not check signatures.
+func (d *Dispatcher) Admit(principal string) (accessKeyID string) {
+	sum := sha256.Sum256([]byte("loophub local access key\x00" + principal))
+	id := "LOCAL" + base32.StdEncoding.EncodeToString(sum[:])[:15]
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.keys[id] = principal
+	return id
+}
+
+// Counts returns the calls so far, sorted, as a copy.
+func (d *Dispatcher) Counts() map[Count]int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	out := make(map[Count]int, len(d.counts))
+	for k, n := range d.counts {
+		out[k] = n
+	}
+	return out
+}
+
+// Operations lists the distinct "service:Operation" pairs that a principal has called with success.
+func (d *Dispatcher) Operations(principal string) []string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var out []string
+	for k := range d.counts {
+		if k.Principal == principal && k.Code == "" {
+			out = append(out, k.Service+":"+k.Operation)
+		}
+	}
+	slices.SortFunc(out, cmp.Compare[string])
+	return slices.Compact(out)
+}
+
+// serve carries a recognised call through to its reply; every error is a reply too.
+func (d *Dispatcher) serve(ctx context.Context, c Call, p protocol) Reply {
+	reply, err := d.try(ctx, c)
+	code := ""
+	if err != nil {
+		e := asError(err)
+		code = e.Code
+		reply = p.refuse(e)
+	}
+	d.mu.Lock()
+	d.counts[Count{c.Principal, c.Service, c.Operation, code}]++
+	d.mu.Unlock()
+	p.finish(&reply, d.requestID())
+	return reply
+}
+
+func (d *Dispatcher) try(ctx context.Context, c Call) (Reply, error) {
+	s, ok := d.services[c.Service]
+	if !ok {
+		return Reply{}, Unimplemented(c)
+	}
+	needs, err := s.Needs(c)
+	if err != nil {
+		return Reply{}, err
+	}
+	for _, n := range needs {
+		if err := d.authoriser.Authorise(c.Principal, n); err != nil {
+			return Reply{}, err
+		}
+	}
+	return s.Serve(ctx, c)
+}
+
+func (d *Dispatcher) requestID() string {
+	n := d.serial.Add(1)
+	return fmt.Sprintf("10ca1000-0000-4000-8000-%012x", n)
+}
+
+// Unimplemented refuses a call that the local cloud does not know, in words that nobody can take for AWS's own.
+func Unimplemented(c Call) error {
+	return &Error{Status: http.StatusBadRequest, Code: "UnknownOperationException",
+		Message: fmt.Sprintf("the local cloud does not implement %s:%s", c.Service, c.Operation)}
+}
+
+// asError gives every failure a code. What is not an *Error is a fault of the local cloud itself, or the caller's
+// context.
+func asError(err error) *Error {
+	var e *Error
+	if errors.As(err, &e) {
+		return e
+	}
+	return &Error{Status: http.StatusInternalServerError, Code: "InternalServerError", Message: err.Error()}
+}

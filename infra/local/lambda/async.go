@@ -1,0 +1,110 @@
+package lambda
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"time"
+
+	"loophub/infra/local/dispatch"
+)
+
+// Async is how a function deals with events that nobody waits for.
+type Async struct {
+	Retries int           // 0 to 2
+	MaxAge  time.Duration // of an event, for retries
+	// Failure takes the record of an event that was given up; nil drops it.
+	Failure func(record []byte) error
+}
+
+// MaxAsyncPayload is the limit of an asynchronous event, 1 MB since 2025.
+const MaxAsyncPayload = 1 << 20
+
+// DefaultAsync is what a function does unless it is told otherwise.
+func DefaultAsync() Async { return Async{Retries: 2, MaxAge: 6 * time.Hour} }
+
+// InvokeAsync takes an event and returns; the function runs on its own time.
+func (s *Service) InvokeAsync(name string, payload []byte) error {
+	f := s.functions[name]
+	if f == nil {
+		return &dispatch.Error{Status: http.StatusNotFound, Code: "ResourceNotFoundException",
+			Message: "Function not found: " + name}
+	}
+	if len(payload) > MaxAsyncPayload {
+		return &dispatch.Error{Status: http.StatusRequestEntityTooLarge, Code: "RequestEntityTooLargeException",
+			Message: fmt.Sprintf("Request must be smaller than %d bytes for the InvokeFunction operation", MaxAsyncPayload)}
+	}
+	e := &event{function: f, id: s.requestID(), payload: payload, arrived: s.cfg.Timers.Now()}
+	s.cfg.Tracker.Go(e.attempt)
+	return nil
+}
+
+// event is an asynchronous invocation with its attempts.
+type event struct {
+	function *function
+	id       string // the same for every attempt
+	payload  []byte
+	arrived  time.Time
+	attempts int
+}
+
+// attempt runs the function; a failure is tried again after one minute, the next after two.
+func (e *event) attempt() {
+	s := e.function.service
+	if s.life.Err() != nil {
+		return
+	}
+	e.attempts++
+	r := e.function.invoke(e.id, e.payload)
+	if !r.Failed {
+		return
+	}
+	now := s.cfg.Timers.Now()
+	next := now.Add(time.Duration(e.attempts) * time.Minute)
+	switch policy := e.function.Async; {
+	case e.attempts > policy.Retries:
+		e.giveUp("RetriesExhausted", now, r)
+	case next.Sub(e.arrived) > policy.MaxAge:
+		e.giveUp("EventAgeExceeded", now, r)
+	default:
+		s.cfg.Timers.At(next, func() { s.cfg.Tracker.Go(e.attempt) })
+	}
+}
+
+func (e *event) giveUp(condition string, now time.Time, last Result) {
+	f := e.function
+	if f.Async.Failure == nil {
+		return
+	}
+	record, err := json.Marshal(map[string]any{
+		"version":   "1.0",
+		"timestamp": now.Format(timestamp),
+		"requestContext": requestContext{RequestID: e.id, FunctionARN: f.ARN + ":" + version, Condition: condition,
+			Invocations: e.attempts},
+		"requestPayload":  json.RawMessage(e.payload),
+		"responseContext": responseContext{StatusCode: http.StatusOK, Version: version, Error: "Unhandled"},
+		"responsePayload": json.RawMessage(last.Payload),
+	})
+	if err == nil {
+		err = f.Async.Failure(record)
+	}
+	if err != nil {
+		f.Log(fmt.Sprintf("sending a failed event of %s to its destination: %v", f.Name, err))
+	}
+}
+
+// timestamp is how Lambda writes moments in failure records.
+const timestamp = "2006-01-02T15:04:05.000Z"
+
+type requestContext struct {
+	RequestID   string `json:"requestId"`
+	FunctionARN string `json:"functionArn"`
+	Condition   string `json:"condition"`
+	Invocations int    `json:"approximateInvokeCount"`
+}
+
+type responseContext struct {
+	StatusCode int    `json:"statusCode"`
+	Version    string `json:"executedVersion"`
+	Error      string `json:"functionError"`
+}

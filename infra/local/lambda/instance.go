@@ -1,0 +1,184 @@
+package lambda
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"reflect"
+	"runtime/debug"
+	"strings"
+	"sync/atomic"
+
+	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/aws/aws-lambda-go/lambda/messages"
+	"github.com/aws/aws-lambda-go/lambdacontext"
+	"github.com/aws/aws-sdk-go-v2/aws"
+)
+
+// instance is one execution environment. It serves one invocation at a time.
+type instance struct {
+	handler lambda.Handler
+	dead    atomic.Bool
+}
+
+// failure is a function error on its way to JSON, with what becomes of the instance.
+type failure struct {
+	messages.InvokeResponse_Error
+	status string // of the platform's report: "error", "timeout", "failure"
+	fatal  bool   // the instance is not used again
+}
+
+// invoke runs one invocation on an idle instance, or on a new one.
+func (f *function) invoke(id string, payload []byte) Result {
+	i := f.lend()
+	out, failed := f.run(i, id, payload)
+	f.giveBack(i, failed != nil && failed.fatal)
+	if failed == nil {
+		return Result{RequestID: id, Payload: out}
+	}
+	body, err := json.Marshal(failed.InvokeResponse_Error)
+	if err != nil { // texts and numbers always marshal
+		panic(err)
+	}
+	f.Log(string(body))
+	f.platform(id, failed.status, failed.Type)
+	return Result{RequestID: id, Payload: body, Failed: true}
+}
+
+func (f *function) lend() *instance {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.loans++
+	if n := len(f.idle); n > 0 { // the one used last, so that a quiet function keeps to one instance
+		i := f.idle[n-1]
+		f.idle = f.idle[:n-1]
+		return i
+	}
+	f.starts++
+	return &instance{}
+}
+
+func (f *function) giveBack(i *instance, broken bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.loans--
+	if broken {
+		i.dead.Store(true)
+		return
+	}
+	f.idle = append(f.idle, i)
+}
+
+type outcome struct {
+	payload []byte
+	failed  *failure
+}
+
+// run calls the handler and gives up on it when its time is over. A handler that goes on after that talks to nobody: its
+// instance is dead, and so is every call that it makes.
+func (f *function) run(i *instance, id string, payload []byte) ([]byte, *failure) {
+	ctx, cancel := context.WithTimeout(f.service.life, f.Timeout)
+	defer cancel()
+	ctx = lambdacontext.NewContext(ctx, &lambdacontext.LambdaContext{AwsRequestID: id, InvokedFunctionArn: f.ARN})
+	done := make(chan outcome, 1)
+	go func() { done <- f.call(ctx, i, id, payload) }()
+	select {
+	case o := <-done:
+		return o.payload, o.failed
+	case <-ctx.Done():
+	}
+	select {
+	case o := <-done: // it ended at the same moment
+		return o.payload, o.failed
+	default:
+	}
+	i.dead.Store(true)
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return nil, &failure{status: "timeout", fatal: true, InvokeResponse_Error: messages.InvokeResponse_Error{
+			Type:    "Sandbox.Timedout",
+			Message: fmt.Sprintf("RequestId: %s Error: Task timed out after %.2f seconds", id, f.Timeout.Seconds())}}
+	}
+	return nil, &failure{status: "failure", fatal: true, InvokeResponse_Error: messages.InvokeResponse_Error{
+		Type: "Sandbox.Failure", Message: fmt.Sprintf("RequestId: %s Error: %v", id, context.Cause(ctx))}}
+}
+
+// call starts the instance if need be and invokes it, on a goroutine of its own: panics end here.
+func (f *function) call(ctx context.Context, i *instance, id string, payload []byte) (o outcome) {
+	defer func() {
+		if v := recover(); v != nil {
+			o = outcome{failed: panicked(v)}
+		}
+	}()
+	if i.handler == nil {
+		h, err := f.Factory(f.environment(i))
+		if err != nil {
+			f.Log(fmt.Sprintf("starting %s: %v", f.Name, err))
+			return outcome{failed: &failure{status: "failure", fatal: true, InvokeResponse_Error: messages.InvokeResponse_Error{
+				Type:    "Runtime.ExitError",
+				Message: fmt.Sprintf("RequestId: %s Error: Runtime exited with error: exit status 1", id)}}}
+		}
+		i.handler = h
+	}
+	out, err := i.handler.Invoke(ctx, payload)
+	if err != nil {
+		return outcome{failed: &failure{status: "error", InvokeResponse_Error: asError(err)}}
+	}
+	if len(out) > MaxPayload {
+		return outcome{failed: &failure{status: "error", InvokeResponse_Error: messages.InvokeResponse_Error{
+			Type:    "Function.ResponseSizeTooLarge",
+			Message: fmt.Sprintf("Response payload size exceeded maximum allowed payload size (%d bytes).", MaxPayload)}}}
+	}
+	return outcome{payload: out}
+}
+
+func (f *function) environment(i *instance) Environment {
+	cfg := f.service.cfg.SDK(f.Role)
+	cfg.HTTPClient = lifeline{i, cfg.HTTPClient}
+	return Environment{Config: cfg, Getenv: f.getenv, Now: f.service.cfg.Timers.Now, Stdout: f.out}
+}
+
+// lifeline ends with its instance: whatever a dead one still asks for does not happen.
+type lifeline struct {
+	instance *instance
+	client   aws.HTTPClient
+}
+
+var errDead = errors.New("this instance of the function has ended")
+
+func (l lifeline) Do(r *http.Request) (*http.Response, error) {
+	if l.instance.dead.Load() {
+		return nil, errDead
+	}
+	return l.client.Do(r)
+}
+
+// asError names an error as the Go runtime of Lambda does: by its type.
+func asError(err error) messages.InvokeResponse_Error {
+	if own, ok := err.(messages.InvokeResponse_Error); ok {
+		return own
+	}
+	return messages.InvokeResponse_Error{Message: err.Error(), Type: typeName(err)}
+}
+
+func panicked(v any) *failure {
+	e := messages.InvokeResponse_Error{Message: fmt.Sprint(v), Type: typeName(v), ShouldExit: true}
+	if own, ok := v.(messages.InvokeResponse_Error); ok {
+		e = own
+	}
+	for line := range strings.SplitSeq(string(debug.Stack()), "\n") {
+		if label, ok := strings.CutPrefix(line, "\t"); ok {
+			e.StackTrace = append(e.StackTrace, &messages.InvokeResponse_Error_StackFrame{Label: label})
+		}
+	}
+	return &failure{status: "failure", fatal: true, InvokeResponse_Error: e}
+}
+
+func typeName(v any) string {
+	t := reflect.TypeOf(v)
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	return t.Name()
+}

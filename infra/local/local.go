@@ -1,0 +1,193 @@
+// Package local runs the synthesized CloudFormation template of Loophub in one process: tables with streams, queues,
+// bus, schedules, parameters, objects, and the functions with what triggers them. The stages talk to it through the real
+// AWS SDK, under the roles of the template.
+package local
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+
+	"loophub/infra/local/clock"
+	"loophub/infra/local/dispatch"
+	"loophub/infra/local/dynamodb"
+	"loophub/infra/local/eventbridge"
+	"loophub/infra/local/iam"
+	"loophub/infra/local/lambda"
+	"loophub/infra/local/logs"
+	"loophub/infra/local/s3"
+	"loophub/infra/local/scheduler"
+	"loophub/infra/local/sqs"
+	"loophub/infra/local/ssm"
+	"loophub/infra/local/template"
+	"loophub/infra/local/work"
+)
+
+// Options say what a cloud is made of beside its template.
+type Options struct {
+	// Handlers start the functions, by stage. Every function of the template needs one, and every one its function.
+	Handlers map[string]lambda.Factory
+	// Clock is the cloud's own from New on; nil follows the wall.
+	Clock *clock.Offset
+	// StackName is part of the names of what the template does not name; "" is "Loophub".
+	StackName string
+	// Tail, if not nil, sees every event of a bus and every line of a function. It must not block.
+	Tail func(Line)
+}
+
+// Line is something to show while the cloud runs.
+type Line struct {
+	Time   time.Time
+	Source string // the name of a bus, or a stage
+	Event  bool   // an event on the bus; else a line that a function wrote
+	Text   string // JSON
+}
+
+// Cloud is one template at work.
+type Cloud struct {
+	options Options
+	clock   *clock.Offset
+	tracker *work.Tracker
+	stack   *template.Stack
+
+	policies   *iam.Engine
+	dispatcher *dispatch.Dispatcher
+	tables     *dynamodb.Service
+	queues     *sqs.Service
+	events     *eventbridge.Service
+	parameters *ssm.Service
+	objects    *s3.Service
+	functions  *lambda.Service
+	schedules  *scheduler.Scheduler
+	logs       *logs.Sink
+}
+
+// New reads the template and builds everything in it. Nothing runs before Start; calls can be made at once.
+func New(synthesized []byte, o Options) (*Cloud, error) {
+	if o.StackName == "" {
+		o.StackName = "Loophub"
+	}
+	if o.Clock == nil {
+		o.Clock = clock.Wall()
+	}
+	if o.Tail == nil {
+		o.Tail = func(Line) {}
+	}
+	stack, err := template.Load(synthesized, o.StackName)
+	if err != nil {
+		return nil, err
+	}
+	c := &Cloud{options: o, clock: o.Clock, tracker: &work.Tracker{}, stack: stack}
+	for _, build := range []func() error{c.buildPolicies, c.buildStores, c.buildFunctions, c.buildEvents, c.buildSchedules} {
+		if err := build(); err != nil {
+			return nil, fmt.Errorf("building the local cloud: %w", err)
+		}
+	}
+	return c, nil
+}
+
+// Start sets pollers and schedules going. They, and whatever runs, end with ctx.
+func (c *Cloud) Start(ctx context.Context) error {
+	for _, m := range c.stack.Mappings {
+		if err := c.startMapping(m); err != nil {
+			return fmt.Errorf("starting mapping %s: %w", m.LogicalID, err)
+		}
+	}
+	c.schedules.Start()
+	c.expire()
+	context.AfterFunc(ctx, func() { c.stop(context.Cause(ctx)) })
+	return nil
+}
+
+func (c *Cloud) stop(cause error) {
+	c.schedules.Stop()
+	c.clock.Stop()
+	c.functions.Stop(cause)
+	c.events.Stop()
+}
+
+// Config is the SDK's configuration for calls by the in-process door; the principal is a role's ARN, or "" for the
+// account, which may do everything.
+func (c *Cloud) Config(principal string) aws.Config {
+	return aws.Config{
+		Region:      template.Region,
+		Credentials: c.Credentials(principal),
+		HTTPClient:  c.dispatcher.Client(principal),
+	}
+}
+
+// Credentials are the access key of a principal, by which the loopback door knows it.
+func (c *Cloud) Credentials(principal string) aws.CredentialsProvider {
+	id := c.dispatcher.Admit(principal)
+	return aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+		return aws.Credentials{AccessKeyID: id, SecretAccessKey: "local", Source: "infra/local", AccountID: template.Account}, nil
+	})
+}
+
+// Endpoint is the loopback door: an endpoint for any AWS SDK or command line.
+func (c *Cloud) Endpoint() http.Handler { return c.dispatcher.Endpoint() }
+
+// Role is the ARN of a stage's role, "" if there is no such stage.
+func (c *Cloud) Role(stage string) string {
+	for _, f := range c.stack.Functions {
+		if f.Stage == stage {
+			return f.Role
+		}
+	}
+	return ""
+}
+
+// Stack is the template as the cloud read it: names, ARNs and URLs for programs that look behind the doors.
+func (c *Cloud) Stack() *template.Stack { return c.stack }
+
+// Now is the cloud's time.
+func (c *Cloud) Now() time.Time { return c.clock.Now() }
+
+// Invoke runs a stage's function once and waits for it.
+func (c *Cloud) Invoke(stage string, payload []byte) (lambda.Result, error) {
+	for _, f := range c.stack.Functions {
+		if f.Stage == stage {
+			return c.functions.Invoke(f.Name, payload)
+		}
+	}
+	return lambda.Result{}, fmt.Errorf("invoking %s: the template has no such stage", stage)
+}
+
+// Idle waits until nothing is in flight: streams read to their end, mapped queues without visible messages, events
+// delivered, no invocation running. What a timer will bring, a retry or a message in hiding, is not in flight.
+func (c *Cloud) Idle(ctx context.Context) error { return c.tracker.Idle(ctx) }
+
+// Advance lets d pass: the clock jumps from one timer to the next, and each time what it sets off comes to rest first.
+func (c *Cloud) Advance(ctx context.Context, d time.Duration) error {
+	target := c.clock.Now().Add(d)
+	for {
+		if err := c.Idle(ctx); err != nil {
+			return err
+		}
+		next, ok := c.clock.Next()
+		if !ok || next.After(target) {
+			c.clock.AdvanceTo(target)
+			return c.Idle(ctx)
+		}
+		c.clock.AdvanceTo(next)
+	}
+}
+
+// Counts are the calls so far.
+func (c *Cloud) Counts() map[dispatch.Count]int { return c.dispatcher.Counts() }
+
+// Lines are the newest log events of a log group, oldest first, at most n.
+func (c *Cloud) Lines(group string, n int) []logs.Line { return c.logs.Lines(group, n) }
+
+// Depth counts the messages of a queue by name: visible, in flight, delayed.
+func (c *Cloud) Depth(queue string) (visible, inFlight, delayed int) {
+	for _, q := range c.stack.Queues {
+		if q.Name == queue || q.LogicalID == queue {
+			return c.queues.Depth(q.ARN)
+		}
+	}
+	return 0, 0, 0
+}

@@ -1,0 +1,103 @@
+// Package scheduler is Amazon EventBridge Scheduler with rate expressions.
+package scheduler
+
+import (
+	"fmt"
+	"regexp"
+	"strconv"
+	"sync"
+	"time"
+
+	"loophub/infra/local/clock"
+)
+
+// Schedule calls Fire at each full period since the start.
+type Schedule struct {
+	Name       string
+	Expression string // "rate(5 minutes)"
+	// Fire starts the target with the moment that the schedule stands for. It returns at once and reports nothing:
+	// dead letters are the wiring's business.
+	Fire func(scheduled time.Time)
+}
+
+// Scheduler runs schedules.
+type Scheduler struct {
+	timers  clock.Timers
+	entries []entry
+
+	mu       sync.Mutex
+	stopped  bool
+	withdraw map[int]func()
+}
+
+type entry struct {
+	Schedule
+	period time.Duration
+}
+
+// New reads the expressions. "cron(…)" and "at(…)" are refused.
+func New(t clock.Timers, schedules []Schedule) (*Scheduler, error) {
+	s := &Scheduler{timers: t, withdraw: map[int]func(){}}
+	for _, d := range schedules {
+		period, err := Period(d.Expression)
+		if err != nil {
+			return nil, fmt.Errorf("reading schedule %s: %w", d.Name, err)
+		}
+		s.entries = append(s.entries, entry{d, period})
+	}
+	return s, nil
+}
+
+var rate = regexp.MustCompile(`^rate\((\d+) (minute|hour|day)s?\)$`)
+
+// Period is the time between two runs of a rate expression.
+func Period(expression string) (time.Duration, error) {
+	m := rate.FindStringSubmatch(expression)
+	if m == nil {
+		return 0, fmt.Errorf("the local cloud knows rate(…) only, not %q", expression)
+	}
+	n, err := strconv.Atoi(m[1])
+	if err != nil || n == 0 {
+		return 0, fmt.Errorf("no rate: %q", expression)
+	}
+	unit := map[string]time.Duration{"minute": time.Minute, "hour": time.Hour, "day": 24 * time.Hour}[m[2]]
+	return time.Duration(n) * unit, nil
+}
+
+// Start runs the schedules from now on; the first run is one period away.
+func (s *Scheduler) Start() {
+	now := s.timers.Now()
+	for i := range s.entries {
+		s.next(i, now.Add(s.entries[i].period))
+	}
+}
+
+// Stop ends all schedules.
+func (s *Scheduler) Stop() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stopped = true
+	for _, withdraw := range s.withdraw {
+		withdraw()
+	}
+}
+
+func (s *Scheduler) next(i int, at time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stopped {
+		return
+	}
+	s.withdraw[i] = s.timers.At(at, func() {
+		s.entries[i].Fire(at)
+		// A clock that jumped over several periods runs once, as Scheduler does not make up for lost time.
+		next := at.Add(s.entries[i].period)
+		if now := s.timers.Now(); next.Before(now) {
+			next = next.Add(now.Sub(next).Truncate(s.entries[i].period))
+			if next.Before(now) {
+				next = next.Add(s.entries[i].period)
+			}
+		}
+		s.next(i, next)
+	})
+}

@@ -1,0 +1,243 @@
+// Package sqs is Amazon SQS with standard queues: visibility, delays, redrive, long polling.
+package sqs
+
+import (
+	"container/heap"
+	"fmt"
+	"sync"
+	"time"
+
+	"loophub/infra/local/clock"
+)
+
+// Queue describes one queue. Durations of zero stand for themselves: the caller fills in the service's defaults.
+type Queue struct {
+	Name       string
+	ARN        string
+	URL        string
+	Visibility time.Duration
+	Retention  time.Duration
+	Delay      time.Duration
+	Wait       time.Duration // how long a receive waits unless it says otherwise
+	MaxBytes   int
+	DeadLetter string // ARN, "" for none
+	MaxReceive int    // receives before a message goes there
+}
+
+// The service's defaults and limits.
+const (
+	DefaultVisibility = 30 * time.Second
+	DefaultRetention  = 4 * 24 * time.Hour
+	MaxBytes          = 1 << 20
+)
+
+// Service holds the queues. One lock guards all of them, since redrive crosses from one to another; it is never held
+// while a caller waits or is called back.
+type Service struct {
+	timers clock.Timers
+
+	mu     sync.Mutex
+	byName map[string]*queue
+	byARN  map[string]*queue
+	serial uint64
+}
+
+type queue struct {
+	Queue
+	created  time.Time
+	messages map[string]*message // by id
+	ready    messageHeap         // visible, oldest first
+	hidden   messageHeap         // delayed or in flight, earliest return first
+	waiters  map[chan struct{}]bool
+	watch    func()
+
+	withdraw func() // of the timer for the earliest return
+	armed    time.Time
+}
+
+type message struct {
+	id         string
+	serial     uint64
+	body       string
+	attributes map[string]Attribute
+	trace      string // system attribute AWSTraceHeader
+	sender     string
+	sent       time.Time
+	first      time.Time // first receive
+	receives   int
+	returns    time.Time // when it becomes visible, if hidden
+	inFlight   bool
+	source     string // ARN of the queue that gave it up
+	index      int    // position in ready or hidden
+}
+
+// Attribute is a message attribute as the API carries it.
+type Attribute struct {
+	DataType    string
+	StringValue *string `json:",omitempty"`
+	BinaryValue []byte  `json:",omitempty"`
+}
+
+// New makes the queues.
+func New(t clock.Timers, queues []Queue) (*Service, error) {
+	s := &Service{timers: t, byName: map[string]*queue{}, byARN: map[string]*queue{}}
+	for _, def := range queues {
+		q := &queue{Queue: def, created: t.Now(), messages: map[string]*message{}, waiters: map[chan struct{}]bool{}}
+		q.hidden.byReturn = true
+		s.byName[def.Name], s.byARN[def.ARN] = q, q
+	}
+	for _, def := range queues {
+		if def.DeadLetter != "" && s.byARN[def.DeadLetter] == nil {
+			return nil, fmt.Errorf("making queue %s: its dead-letter queue %s does not exist", def.Name, def.DeadLetter)
+		}
+	}
+	return s, nil
+}
+
+// Watch calls wake, outside of every lock, whenever messages of the queue have become visible. One watcher per queue.
+func (s *Service) Watch(arn string, wake func()) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	q := s.byARN[arn]
+	if q == nil {
+		return fmt.Errorf("watching queue %s: it does not exist", arn)
+	}
+	q.watch = wake
+	return nil
+}
+
+// Depth counts the messages of a queue: visible, in flight, delayed.
+func (s *Service) Depth(arn string) (visible, inFlight, delayed int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	q := s.byARN[arn]
+	if q == nil {
+		return 0, 0, 0
+	}
+	q.settle(s.timers.Now())
+	return q.depth()
+}
+
+func (q *queue) depth() (visible, inFlight, delayed int) {
+	for _, m := range q.hidden.list {
+		if m.inFlight {
+			inFlight++
+		} else {
+			delayed++
+		}
+	}
+	return len(q.ready.list), inFlight, delayed
+}
+
+// settle makes visible what is due and forgets what is too old.
+func (q *queue) settle(now time.Time) {
+	for len(q.hidden.list) > 0 && !q.hidden.list[0].returns.After(now) {
+		m := heap.Pop(&q.hidden).(*message)
+		m.inFlight = false
+		heap.Push(&q.ready, m)
+	}
+	for len(q.ready.list) > 0 && now.Sub(q.ready.list[0].sent) > q.Retention {
+		q.remove(q.ready.list[0])
+	}
+}
+
+func (q *queue) add(m *message) {
+	q.messages[m.id] = m
+	if m.returns.IsZero() {
+		heap.Push(&q.ready, m)
+	} else {
+		heap.Push(&q.hidden, m)
+	}
+}
+
+// hide makes a message of this queue invisible until t.
+func (q *queue) hide(m *message, t time.Time) {
+	q.detach(m)
+	m.returns = t
+	heap.Push(&q.hidden, m)
+}
+
+func (q *queue) remove(m *message) {
+	q.detach(m)
+	delete(q.messages, m.id)
+}
+
+func (q *queue) detach(m *message) {
+	if m.index < len(q.hidden.list) && q.hidden.list[m.index] == m {
+		heap.Remove(&q.hidden, m.index)
+		return
+	}
+	heap.Remove(&q.ready, m.index)
+}
+
+// rouse tells everybody who waits for the queue that something is visible, and sets the timer for the next return. It
+// returns what to call once the lock is free.
+func (s *Service) rouse(q *queue) (after func()) {
+	now := s.timers.Now()
+	q.settle(now)
+	s.arm(q)
+	if len(q.ready.list) == 0 {
+		return func() {}
+	}
+	for c := range q.waiters {
+		close(c)
+		delete(q.waiters, c)
+	}
+	if q.watch == nil {
+		return func() {}
+	}
+	return q.watch
+}
+
+// arm keeps one timer per queue, at or before the earliest return.
+func (s *Service) arm(q *queue) {
+	if len(q.hidden.list) == 0 {
+		return
+	}
+	due := q.hidden.list[0].returns
+	if q.withdraw != nil {
+		if !q.armed.After(due) {
+			return
+		}
+		q.withdraw()
+	}
+	q.armed = due
+	q.withdraw = s.timers.At(due, func() {
+		s.mu.Lock()
+		q.withdraw = nil
+		after := s.rouse(q)
+		s.mu.Unlock()
+		after()
+	})
+}
+
+// messageHeap orders by age, or by the moment of return.
+type messageHeap struct {
+	list     []*message
+	byReturn bool
+}
+
+func (h messageHeap) Len() int { return len(h.list) }
+func (h messageHeap) Less(i, j int) bool {
+	a, b := h.list[i], h.list[j]
+	if h.byReturn && !a.returns.Equal(b.returns) {
+		return a.returns.Before(b.returns)
+	}
+	return a.serial < b.serial
+}
+func (h messageHeap) Swap(i, j int) {
+	h.list[i], h.list[j] = h.list[j], h.list[i]
+	h.list[i].index, h.list[j].index = i, j
+}
+func (h *messageHeap) Push(x any) {
+	m := x.(*message)
+	m.index = len(h.list)
+	h.list = append(h.list, m)
+}
+func (h *messageHeap) Pop() any {
+	n := len(h.list) - 1
+	m := h.list[n]
+	h.list[n] = nil
+	h.list = h.list[:n]
+	return m
+}

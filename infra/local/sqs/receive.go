@@ -1,0 +1,239 @@
+package sqs
+
+import (
+	"container/heap"
+	"context"
+	"encoding/base64"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"loophub/infra/local/dispatch"
+)
+
+// Message is a received message.
+type Message struct {
+	MessageID              string `json:"MessageId"`
+	ReceiptHandle          string
+	MD5OfBody              string
+	Body                   string
+	Attributes             map[string]string    `json:",omitempty"`
+	MD5OfMessageAttributes string               `json:",omitempty"`
+	MessageAttributes      map[string]Attribute `json:",omitempty"`
+}
+
+func (s *Service) receiveMessage(ctx context.Context, c dispatch.Call) (any, error) {
+	var in struct {
+		QueueUrl                    string
+		AttributeNames              []string // the older name of MessageSystemAttributeNames
+		MessageSystemAttributeNames []string
+		MessageAttributeNames       []string
+		MaxNumberOfMessages         *int
+		VisibilityTimeout           *int
+		WaitTimeSeconds             *int
+	}
+	if err := dispatch.Decode(c.Body, &in); err != nil {
+		return nil, err
+	}
+	q, err := s.find(in.QueueUrl)
+	if err != nil {
+		return nil, err
+	}
+	if err := between("MaxNumberOfMessages", in.MaxNumberOfMessages, 1, 10); err != nil {
+		return nil, err
+	}
+	if err := between("VisibilityTimeout", in.VisibilityTimeout, 0, 43200); err != nil {
+		return nil, err
+	}
+	if err := between("WaitTimeSeconds", in.WaitTimeSeconds, 0, 20); err != nil {
+		return nil, err
+	}
+	count, visibility, wait := 1, q.Visibility, q.Wait
+	if in.MaxNumberOfMessages != nil {
+		count = *in.MaxNumberOfMessages
+	}
+	if in.VisibilityTimeout != nil {
+		visibility = time.Duration(*in.VisibilityTimeout) * time.Second
+	}
+	if in.WaitTimeSeconds != nil {
+		wait = time.Duration(*in.WaitTimeSeconds) * time.Second
+	}
+	messages, err := s.await(ctx, q, count, visibility, wait)
+	if err != nil {
+		return nil, err
+	}
+	system := append(in.AttributeNames, in.MessageSystemAttributeNames...)
+	for i := range messages {
+		messages[i].keep(system, in.MessageAttributeNames)
+	}
+	return struct{ Messages []Message }{messages}, nil
+}
+
+// await receives, and if there is nothing waits for a message, the clock or the caller's end.
+func (s *Service) await(ctx context.Context, q *queue, count int, visibility, wait time.Duration) ([]Message, error) {
+	s.mu.Lock()
+	out, after := s.take(q, count, visibility)
+	if len(out) > 0 || wait == 0 {
+		s.mu.Unlock()
+		after()
+		return out, nil
+	}
+	until := s.timers.Now().Add(wait)
+	s.mu.Unlock()
+	after()
+	over := make(chan struct{})
+	defer s.timers.At(until, func() { close(over) })()
+	for {
+		s.mu.Lock()
+		out, after := s.take(q, count, visibility)
+		arrival := make(chan struct{})
+		if len(out) == 0 {
+			q.waiters[arrival] = true
+		}
+		s.mu.Unlock()
+		after()
+		if len(out) > 0 {
+			return out, nil
+		}
+		select {
+		case <-arrival:
+		case <-over:
+			s.forget(q, arrival)
+			return nil, nil
+		case <-ctx.Done():
+			s.forget(q, arrival)
+			return nil, context.Cause(ctx)
+		}
+	}
+}
+
+func (s *Service) forget(q *queue, arrival chan struct{}) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(q.waiters, arrival)
+}
+
+// Receive takes messages as an event source mapping does, all attributes included, without waiting.
+func (s *Service) Receive(arn string, count int) ([]Message, error) {
+	q := s.byARN[arn]
+	if q == nil {
+		return nil, &dispatch.Error{Code: "QueueDoesNotExist", Message: "The specified queue does not exist: " + arn}
+	}
+	s.mu.Lock()
+	out, after := s.take(q, count, q.Visibility)
+	s.mu.Unlock()
+	after()
+	return out, nil
+}
+
+// Delete removes a received message, as an event source mapping does.
+func (s *Service) Delete(arn, receipt string) error {
+	q := s.byARN[arn]
+	if q == nil {
+		return &dispatch.Error{Code: "QueueDoesNotExist", Message: "The specified queue does not exist: " + arn}
+	}
+	return s.delete(q, receipt)
+}
+
+// take hands out up to count visible messages and moves those received too often to the dead-letter queue, which is
+// when SQS does it. The caller holds the lock and calls after without it.
+func (s *Service) take(q *queue, count int, visibility time.Duration) (out []Message, after func()) {
+	now := s.timers.Now()
+	q.settle(now)
+	var dead *queue
+	for len(out) < count && len(q.ready.list) > 0 {
+		m := q.ready.list[0]
+		if q.DeadLetter != "" && m.receives >= q.MaxReceive {
+			dead = s.byARN[q.DeadLetter]
+			s.redrive(q, dead, m)
+			continue
+		}
+		m.receives++
+		m.inFlight = true
+		if m.first.IsZero() {
+			m.first = now
+		}
+		heap.Pop(&q.ready)
+		m.returns = now.Add(visibility)
+		heap.Push(&q.hidden, m)
+		out = append(out, m.received())
+	}
+	s.arm(q)
+	if dead == nil {
+		return out, func() {}
+	}
+	return out, s.rouse(dead)
+}
+
+// redrive moves a message. It keeps its id, age and count of receives.
+func (s *Service) redrive(q, dead *queue, m *message) {
+	q.remove(m)
+	m.source, m.returns, m.inFlight = q.ARN, time.Time{}, false
+	dead.add(m)
+}
+
+func (m *message) received() Message {
+	out := Message{
+		MessageID: m.id, Body: m.body, MD5OfBody: sum([]byte(m.body)),
+		ReceiptHandle:     base64.StdEncoding.EncodeToString(fmt.Appendf(nil, "%s#%d", m.id, m.receives)),
+		MessageAttributes: m.attributes, MD5OfMessageAttributes: sumAttributes(m.attributes),
+		Attributes: map[string]string{
+			"ApproximateReceiveCount":          strconv.Itoa(m.receives),
+			"ApproximateFirstReceiveTimestamp": strconv.FormatInt(m.first.UnixMilli(), 10),
+			"SentTimestamp":                    strconv.FormatInt(m.sent.UnixMilli(), 10),
+			"SenderId":                         senderID(m.sender),
+		},
+	}
+	if m.trace != "" {
+		out.Attributes["AWSTraceHeader"] = m.trace
+	}
+	if m.source != "" {
+		out.Attributes["DeadLetterQueueSourceArn"] = m.source
+	}
+	return out
+}
+
+// senderID names the role, as AWS does with an id of its own.
+func senderID(principal string) string {
+	if principal == "" {
+		return "LOCALACCOUNT"
+	}
+	return "LOCALROLE:" + principal[strings.LastIndexByte(principal, '/')+1:]
+}
+
+// keep drops the attributes that the receiver has not asked for.
+func (m *Message) keep(system, own []string) {
+	for name := range m.Attributes {
+		if !slices.Contains(system, "All") && !slices.Contains(system, name) {
+			delete(m.Attributes, name)
+		}
+	}
+	asked := map[string]Attribute{}
+	for name, a := range m.MessageAttributes {
+		if slices.ContainsFunc(own, func(p string) bool {
+			prefix, any := strings.CutSuffix(p, ".*")
+			return p == "All" || p == ".*" || p == name || any && strings.HasPrefix(name, prefix)
+		}) {
+			asked[name] = a
+		}
+	}
+	m.MessageAttributes, m.MD5OfMessageAttributes = asked, sumAttributes(asked)
+}
+
+// held finds the message of a receipt. It is nil when the message is gone or has been received again since: SQS then
+// answers success and does nothing.
+func (q *queue) held(receipt string) (*message, error) {
+	raw, err := base64.StdEncoding.DecodeString(receipt)
+	id, count, ok := strings.Cut(string(raw), "#")
+	if err != nil || !ok {
+		return nil, &dispatch.Error{Code: "ReceiptHandleIsInvalid",
+			Message: fmt.Sprintf("The input receipt handle %q is not a valid receipt handle.", receipt)}
+	}
+	m := q.messages[id]
+	if m == nil || strconv.Itoa(m.receives) != count {
+		return nil, nil
+	}
+	return m, nil
+}

@@ -1,0 +1,116 @@
+// Package work counts what is in flight in the local cloud, so that a test can wait for rest without sleeping.
+package work
+
+import (
+	"context"
+	"sync"
+)
+
+// Tracker counts tasks. Whatever causes a task begins it before it returns to its own caller; so a count of zero means
+// that nothing follows any more from what was asked.
+type Tracker struct {
+	mu    sync.Mutex
+	count int
+	rest  chan struct{} // closed when count falls to zero; nil while nobody waits
+}
+
+// Begin counts a task in; the returned function counts it out, once.
+func (t *Tracker) Begin() (end func()) {
+	t.mu.Lock()
+	t.count++
+	t.mu.Unlock()
+	return sync.OnceFunc(t.end)
+}
+
+// Go runs f on a counted goroutine.
+func (t *Tracker) Go(f func()) {
+	end := t.Begin()
+	go func() {
+		defer end()
+		f()
+	}()
+}
+
+func (t *Tracker) end() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.count--
+	if t.count == 0 && t.rest != nil {
+		close(t.rest)
+		t.rest = nil
+	}
+}
+
+// Idle waits until nothing is in flight, or for ctx.
+func (t *Tracker) Idle(ctx context.Context) error {
+	for {
+		t.mu.Lock()
+		if t.count == 0 {
+			t.mu.Unlock()
+			return nil
+		}
+		if t.rest == nil {
+			t.rest = make(chan struct{})
+		}
+		rest := t.rest
+		t.mu.Unlock()
+		select {
+		case <-rest:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// Loop does a kind of work on one goroutine at a time, and on none while there is nothing to do.
+type Loop struct {
+	tracker *Tracker
+	step    func() bool // does one piece; false when it found none
+
+	mu             sync.Mutex
+	running, again bool
+	stopped        bool
+}
+
+// NewLoop returns a loop at rest.
+func NewLoop(t *Tracker, step func() bool) *Loop { return &Loop{tracker: t, step: step} }
+
+// Wake says that there may be work. When it returns, that work counts as in flight.
+func (l *Loop) Wake() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.again = true
+	if l.running || l.stopped {
+		return
+	}
+	l.running = true
+	l.tracker.Go(l.run)
+}
+
+// Stop lets the loop end after the piece at hand. It does not wait.
+func (l *Loop) Stop() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.stopped = true
+}
+
+func (l *Loop) run() {
+	for l.more() {
+		for l.step() && !l.ended() {
+		}
+	}
+}
+
+func (l *Loop) more() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.running = l.again && !l.stopped
+	l.again = false
+	return l.running
+}
+
+func (l *Loop) ended() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.stopped
+}
