@@ -2,8 +2,6 @@
 package wiring
 
 import (
-	"context"
-	"math/rand/v2"
 	"time"
 
 	"github.com/aws/aws-lambda-go/lambda"
@@ -24,20 +22,8 @@ func New(d deps.Deps) (lambda.Handler, error) {
 	}
 	return publish.New(publish.Config{
 		Bus:   bus.New(eventbridge.NewFromConfig(d.Config), name),
-		Pause: pause,
+		Pause: deps.Pause(100 * time.Millisecond),
 		Log:   telemetry.New(d.Output(), "publish"),
 		Now:   d.Now,
 	}), nil
-}
-
-// pause waits a random part of 100 ms, doubled with every attempt.
-func pause(ctx context.Context, attempt int) error {
-	t := time.NewTimer(rand.N(100 * time.Millisecond << attempt))
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }

@@ -2,8 +2,6 @@
 package wiring
 
 import (
-	"context"
-	"math/rand/v2"
 	"time"
 
 	"github.com/aws/aws-lambda-go/lambda"
@@ -43,20 +41,8 @@ func New(d deps.Deps) (lambda.Handler, error) {
 		Deliveries:  inbox.New(db, inboxTable, overflow.New(d.Config, bucket)),
 		Retry:       retry.New(sqs.NewFromConfig(d.Config), retryQueue),
 		Hub:         func(workspace string) unify.Hub { return table.In(workspace) },
-		Pause:       pause,
+		Pause:       deps.Pause(20 * time.Millisecond),
 		Log:         telemetry.New(d.Output(), "unify"),
 		Now:         d.Now,
 	}), nil
-}
-
-// pause waits a random part of 20 ms, doubled with every attempt.
-func pause(ctx context.Context, attempt int) error {
-	t := time.NewTimer(rand.N(20 * time.Millisecond << attempt))
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }
