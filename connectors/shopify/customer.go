@@ -15,8 +15,8 @@ func (r *reading) customer() {
 	if !r.shape("Customer", "line_items", "order_id", "order_edit", "variants", "shop_owner", "customer_id") {
 		return
 	}
-	if !r.holds("updated_at", "created_at") { // neither has a deletion or a change of consent
-		r.misplaced()
+	if !r.holds("updated_at", "created_at") {
+		r.fault(connector.Incomplete, "neither updated_at nor created_at is there, so it can't be told from a deletion or a change of consent; deliver whole bodies")
 		return
 	}
 	d, ok := r.record(events.Customer, "id")
