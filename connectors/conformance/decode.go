@@ -24,6 +24,14 @@ func text(facts []events.Fact, faults []connector.Fault) string {
 	return string(b)
 }
 
+// What one delivery may give: each fact is one item of a table, and all faults
+// lie in one.
+const (
+	maxFacts  = 500
+	maxFaults = 200
+	maxFact   = 100 << 10
+)
+
 // observe decodes and holds what comes out to the contract.
 func (b *bench) observe(what string, r connector.Request, secrets []string) (facts []events.Fact, faults []connector.Fault) {
 	defer func() {
@@ -32,7 +40,17 @@ func (b *bench) observe(what string, r connector.Request, secrets []string) (fac
 		}
 	}()
 	facts, faults = b.source.Decode(r)
+	if len(facts) > maxFacts || len(faults) > maxFaults {
+		b.fail("%s: %d facts and %d faults of one delivery", what, len(facts), len(faults))
+	}
 	for _, f := range facts {
+		size := 0
+		for name, v := range f.Fields {
+			size += len(name) + len(v.String())
+		}
+		if size > maxFact {
+			b.fail("%s: a fact of %d bytes", what, size)
+		}
 		if err := f.Validate(); err != nil {
 			b.fail("%s: a fact that does not fit the catalogue: %v", what, err)
 		}

@@ -129,11 +129,11 @@ func rows() (map[string]row, error) {
 	return m, nil
 }
 
-// Run sends every sample below dir by send, prints one line for each, and gives
+// Run sends every sample below dir by send, says one line for each, and gives
 // an error if any file gave something else than the table says, or if table and
 // folder don't hold the same files. Folders of systems that have no connector
 // are named once and left out.
-func Run(dir string, at time.Time, send func(Sample) (Result, error), print func(format string, args ...any)) error {
+func Run(dir string, at time.Time, send func(Sample) (Result, error), say func(format string, args ...any)) error {
 	expected, err := rows()
 	if err != nil {
 		return err
@@ -161,16 +161,16 @@ func Run(dir string, at time.Time, send func(Sample) (Result, error), print func
 		want, known := expected[name]
 		delete(expected, name)
 		line, ok := one(path, name, system, topics[name], at, want, known, send)
-		print("%s\n", line)
+		say("%s\n", line)
 		if !ok {
 			wrong++
 		}
 	}
 	for _, system := range slices.Sorted(maps.Keys(left)) {
-		print("%s: %d files left out, there is no connector for it yet\n", system, left[system])
+		say("%s: %d files left out, there is no connector for it yet\n", system, left[system])
 	}
 	for _, name := range slices.Sorted(maps.Keys(expected)) {
-		print("%s: in the table, but not in the folder\n", name)
+		say("%s: in the table, but not in the folder\n", name)
 		wrong++
 	}
 	if wrong > 0 {

@@ -72,9 +72,9 @@ func obedient(t *testing.T) func(Sample) (Result, error) {
 
 func TestRun(t *testing.T) {
 	var lines strings.Builder
-	print := func(format string, args ...any) { fmt.Fprintf(&lines, format, args...) }
+	say := func(format string, args ...any) { fmt.Fprintf(&lines, format, args...) }
 	dir := folder(t, map[string]string{"haravan/orders_create-1.json": "{}", "haravan/orders_create-2.json": "{}"})
-	if err := Run(dir, at, obedient(t), print); err != nil {
+	if err := Run(dir, at, obedient(t), say); err != nil {
 		t.Errorf("%v\n%s", err, lines.String())
 	}
 	for _, part := range []string{

@@ -133,6 +133,9 @@ func (r *reading) purchasingSummary() {
 func (r *reading) tagsAdded()   { r.tagsChanged("+") }
 func (r *reading) tagsRemoved() { r.tagsChanged("-") }
 
+// maxTags is Shopify's own limit of tags on one customer.
+const maxTags = 250
+
 func (r *reading) tagsChanged(sign string) {
 	list := r.body.Field("tags")
 	if list.Kind() != document.Array {
@@ -144,7 +147,12 @@ func (r *reading) tagsChanged(sign string) {
 		return
 	}
 	d.dated("occurredAt")
+	count := 0
 	for t := range list.Items() {
+		if count++; count > maxTags {
+			r.fault(connector.InvalidValue, "more than %d tags; the others are left out", maxTags)
+			break
+		}
 		if tag := contact.Line(t.Text(), maxTag); tag != "" {
 			d.put("tag:"+tag, sign)
 		}
