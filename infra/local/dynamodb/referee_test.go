@@ -142,7 +142,7 @@ func answer(t *testing.T, c *sdk.Client, request any) string {
 		name, message := code(err)
 		return name + ": " + message
 	}
-	return string(marshal(t, out))
+	return strings.ReplaceAll(string(marshal(t, out)), `.0"`, `"`) // DynamoDB Local writes the sum 1.5 + 0.5 as 2.0
 }
 
 func marshal(t *testing.T, v any) []byte {
