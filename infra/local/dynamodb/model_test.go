@@ -135,7 +135,7 @@ func randomChange(r *rand.Rand) change {
 	return c
 }
 
-// TestAgainstModel makes 6,000 random transactions, puts and expiries, and compares table, index and stream with a map.
+// TestAgainstModel makes 3,000 random transactions, puts and expiries, and compares table, index and stream with a map.
 func TestAgainstModel(t *testing.T) {
 	for seed := range uint64(4) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
@@ -143,7 +143,7 @@ func TestAgainstModel(t *testing.T) {
 			model := map[string]plain{}
 			folded := map[string]plain{}
 			var read uint64
-			for step := range 1500 {
+			for step := range 750 {
 				if r.IntN(20) == 0 {
 					w.clock = w.clock.Add(time.Hour)
 					expireModel(w, model)
