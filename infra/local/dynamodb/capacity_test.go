@@ -15,77 +15,82 @@ func sized(sk string, bytes int, pairs ...any) item {
 	return with(key("p", sk), append([]any{"b", s(strings.Repeat("x", bytes-7))}, pairs...)...)
 }
 
+// call is one request of the Hub table, made later.
+type call func(w *world) error
+
+func putCall(i item) call {
+	return func(w *world) error {
+		_, err := w.client.PutItem(context.Background(), &sdk.PutItemInput{TableName: hub, Item: i})
+		return err
+	}
+}
+
+func getCall(sk string, consistent bool) call {
+	return func(w *world) error {
+		_, err := w.client.GetItem(context.Background(), &sdk.GetItemInput{TableName: hub, Key: key("p", sk), ConsistentRead: &consistent})
+		return err
+	}
+}
+
+func queryCall(consistent bool, limit int32) call {
+	return func(w *world) error {
+		_, err := w.client.Query(context.Background(), &sdk.QueryInput{TableName: hub, KeyConditionExpression: aws.String("pk = :p"),
+			Limit: &limit, ExpressionAttributeValues: item{":p": s("p")}, ConsistentRead: &consistent})
+		return err
+	}
+}
+
+func deleteCall(sk string, condition *string) call {
+	return func(w *world) error {
+		_, err := w.client.DeleteItem(context.Background(), &sdk.DeleteItemInput{TableName: hub, Key: key("p", sk), ConditionExpression: condition})
+		if name, _ := code(err); condition != nil && name == "ConditionalCheckFailedException" {
+			return nil
+		}
+		return err
+	}
+}
+
+func transactCall(token string, entries ...types.TransactWriteItem) call {
+	return func(w *world) error {
+		err := w.transact(token, entries...)
+		if name, _ := code(err); name == "TransactionCanceledException" {
+			return nil
+		}
+		return err
+	}
+}
+
 // TestUnits walks through calls whose units the developer guide determines, and reads the table's ledger after each.
 func TestUnits(t *testing.T) {
 	w := newWorld(t)
-	ctx := context.Background()
-	table := aws.String("Hub")
-	put := func(i item) func() error {
-		return func() error {
-			_, err := w.client.PutItem(ctx, &sdk.PutItemInput{TableName: table, Item: i})
-			return err
-		}
-	}
-	get := func(sk string, consistent bool) func() error {
-		return func() error {
-			_, err := w.client.GetItem(ctx, &sdk.GetItemInput{TableName: table, Key: key("p", sk), ConsistentRead: &consistent})
-			return err
-		}
-	}
-	query := func(consistent bool, limit int32) func() error {
-		return func() error {
-			_, err := w.client.Query(ctx, &sdk.QueryInput{TableName: table, KeyConditionExpression: aws.String("pk = :p"), Limit: &limit,
-				ExpressionAttributeValues: item{":p": s("p")}, ConsistentRead: &consistent})
-			return err
-		}
-	}
-	remove := func(sk string, condition *string) func() error {
-		return func() error {
-			_, err := w.client.DeleteItem(ctx, &sdk.DeleteItemInput{TableName: table, Key: key("p", sk), ConditionExpression: condition})
-			if name, _ := code(err); name == "ConditionalCheckFailedException" {
-				return nil
-			}
-			return err
-		}
-	}
-	transact := func(entries ...types.TransactWriteItem) func() error {
-		return func() error {
-			err := w.transact("", entries...)
-			if name, _ := code(err); name == "TransactionCanceledException" {
-				return nil
-			}
-			return err
-		}
-	}
-	const token = "again"
-	repeat := func() error { return w.transact(token, putEntry(sized("9", 1025))) }
+	repeat := transactCall("again", putEntry(sized("9", 1025)))
 	for _, c := range []struct {
 		what          string
-		call          func() error
+		call          call
 		reads, writes float64
 	}{
-		{"1 KB", put(sized("1", 1024)), 0, 1},
-		{"1 KB and a byte", put(sized("2", 1025)), 0, 2},
-		{"smaller than what was there", put(sized("2", 100)), 0, 2},
-		{"as small as what was there", put(sized("2", 100)), 0, 1},
-		{"4 KB, consistently", put(sized("3", 4097)), 0, 5},
-		{"get over 4 KB, consistently", get("3", true), 2, 0},
-		{"get over 4 KB, eventually", get("3", false), 1, 0},
-		{"get nothing, consistently", get("nope", true), 1, 0},
-		{"get nothing, eventually", get("nope", false), 0.5, 0},
-		{"query 1024+100+4097 bytes, consistently", query(true, 10), 2, 0},
-		{"query 1024+100+4097 bytes, eventually", query(false, 10), 1, 0},
-		{"query 1124 bytes, eventually", query(false, 2), 0.5, 0},
-		{"delete 4097 bytes", remove("3", nil), 0, 5},
-		{"delete nothing", remove("3", nil), 0, 1},
-		{"a condition that fails on 1024 bytes", remove("1", aws.String("attribute_exists(z)")), 0, 1},
-		{"a transaction of 1, 2 and a check of 1 units, twice", transact(putEntry(sized("4", 1024)), putEntry(sized("5", 1025)), checkEntry(key("p", "1"), "attribute_exists(pk)")), 0, 8},
-		{"a cancelled transaction of items of 1 and 2 units, twice", transact(deleteEntry(key("p", "4")), checkEntry(key("p", "5"), "attribute_exists(z)")), 0, 6},
+		{"1 KB", putCall(sized("1", 1024)), 0, 1},
+		{"1 KB and a byte", putCall(sized("2", 1025)), 0, 2},
+		{"smaller than what was there", putCall(sized("2", 100)), 0, 2},
+		{"as small as what was there", putCall(sized("2", 100)), 0, 1},
+		{"4 KB, consistently", putCall(sized("3", 4097)), 0, 5},
+		{"get over 4 KB, consistently", getCall("3", true), 2, 0},
+		{"get over 4 KB, eventually", getCall("3", false), 1, 0},
+		{"get nothing, consistently", getCall("nope", true), 1, 0},
+		{"get nothing, eventually", getCall("nope", false), 0.5, 0},
+		{"query 1024+100+4097 bytes, consistently", queryCall(true, 10), 2, 0},
+		{"query 1024+100+4097 bytes, eventually", queryCall(false, 10), 1, 0},
+		{"query 1124 bytes, eventually", queryCall(false, 2), 0.5, 0},
+		{"delete 4097 bytes", deleteCall("3", nil), 0, 5},
+		{"delete nothing", deleteCall("3", nil), 0, 1},
+		{"a condition that fails on 1024 bytes", deleteCall("1", aws.String("attribute_exists(z)")), 0, 1},
+		{"a transaction of 1, 2 and a check of 1 units, twice", transactCall("", putEntry(sized("4", 1024)), putEntry(sized("5", 1025)), checkEntry(key("p", "1"), "attribute_exists(pk)")), 0, 8},
+		{"a cancelled transaction of items of 1 and 2 units, twice", transactCall("", deleteEntry(key("p", "4")), checkEntry(key("p", "5"), "attribute_exists(z)")), 0, 6},
 		{"a transaction under a token", repeat, 0, 4},
 		{"the same again", repeat, 2, 0},
 	} {
 		before := w.service.Table("Hub").Units()
-		if err := c.call(); err != nil {
+		if err := c.call(w); err != nil {
 			t.Fatalf("%s: %v", c.what, err)
 		}
 		after := w.service.Table("Hub").Units()
