@@ -156,7 +156,7 @@ func (s *Service) Expire(now time.Time) int {
 	s.mu.Lock()
 	count := 0
 	var changed []*Table
-	for _, t := range s.ordered() {
+	for _, t := range s.Tables() {
 		before := t.stream.next
 		count += t.expire(now)
 		if t.stream.next != before {
@@ -189,7 +189,7 @@ func (s *Service) NextExpiry() (time.Time, bool) {
 	defer s.mu.Unlock()
 	var next time.Time
 	from := attr.NumberValue(attr.Int(s.now().Add(-maxOverdue).Unix())).AppendOrdered(nil)
-	for _, t := range s.ordered() {
+	for _, t := range s.Tables() {
 		t.expiry.ascend(string(from), "", func(_, primary string) bool {
 			r, _ := t.rows.get(primary)
 			seconds, ok := r.item[t.spec.TTLAttribute].Num.Int64()
