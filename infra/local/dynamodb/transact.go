@@ -127,7 +127,7 @@ func (s *Service) transactWrite(in *transactWriteInput) (any, error) {
 	if err := countRule(len(in.TransactItems)); err != nil {
 		return nil, err
 	}
-	if err := in.reports.check(); err != nil {
+	if err := in.check(); err != nil {
 		return nil, err
 	}
 	writes, err := s.checked(in.TransactItems)

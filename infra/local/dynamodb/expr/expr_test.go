@@ -213,7 +213,7 @@ func FuzzExpressions(f *testing.F) {
 	item := parse(f, sample)
 	f.Fuzz(func(t *testing.T, src string) {
 		if c, err := bindings(t, src).Condition("FilterExpression", src); err == nil {
-			if c.Holds(item) != c.Holds(item) {
+			if first, second := c.Holds(item), c.Holds(item); first != second {
 				t.Error("one condition, two answers")
 			}
 			c.Holds(nil)
