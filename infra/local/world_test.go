@@ -84,7 +84,7 @@ func (w *world) ingest(e lambda.Environment) (awslambda.Handler, error) {
 		if err != nil {
 			return nil, err
 		}
-		fmt.Fprintf(e.Stdout, "{\"stored\":%q}\n", r.Body)
+		fmt.Fprintf(e.Log, "{\"stored\":%q}\n", r.Body)
 		return events.LambdaFunctionURLResponse{StatusCode: http.StatusAccepted, Body: "stored"}, nil
 	}), nil
 }

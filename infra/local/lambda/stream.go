@@ -125,7 +125,7 @@ func (p *streamPoller) deliver(batch []Record, failures int) bool {
 		if len(batch) == 0 {
 			return true
 		}
-		result, err := p.service.Invoke(p.function.Name, payloadOf(batch))
+		result, err := p.service.invoke(p.function.Name, payloadOf(batch))
 		if err != nil { // stopping
 			return false
 		}

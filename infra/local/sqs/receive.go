@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"loophub/infra/local/dispatch"
+	"loophub/infra/local/work"
 )
 
 // Message is a received message.
@@ -73,46 +74,36 @@ func (s *Service) receiveMessage(ctx context.Context, c dispatch.Call) (any, err
 
 // await receives, and if there is nothing waits for a message, the clock or the caller's end.
 func (s *Service) await(ctx context.Context, q *queue, count int, visibility, wait time.Duration) ([]Message, error) {
-	s.mu.Lock()
-	out, after := s.take(q, count, visibility)
-	if len(out) > 0 || wait == 0 {
-		s.mu.Unlock()
-		after()
-		return out, nil
-	}
 	until := s.timers.Now().Add(wait)
-	s.mu.Unlock()
-	after()
-	over := make(chan struct{})
-	defer s.timers.At(until, func() { close(over) })()
 	for {
 		s.mu.Lock()
 		out, after := s.take(q, count, visibility)
-		arrival := make(chan struct{})
-		if len(out) == 0 {
-			q.waiters[arrival] = true
-		}
-		s.mu.Unlock()
-		after()
-		if len(out) > 0 {
+		if len(out) > 0 || !s.timers.Now().Before(until) {
+			s.mu.Unlock()
+			after()
 			return out, nil
 		}
+		w := &waiter{roused: make(chan struct{}), resume: work.Park(ctx)}
+		q.waiters[w] = true
+		s.mu.Unlock()
+		after()
+		withdraw := s.timers.At(until, func() { s.rouseOne(q, w) })
 		select {
-		case <-arrival:
-		case <-over:
-			s.forget(q, arrival)
-			return nil, nil
+		case <-w.roused:
 		case <-ctx.Done():
-			s.forget(q, arrival)
+			s.rouseOne(q, w)
+		}
+		withdraw()
+		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
 	}
 }
 
-func (s *Service) forget(q *queue, arrival chan struct{}) {
+func (s *Service) rouseOne(q *queue, w *waiter) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	delete(q.waiters, arrival)
+	q.rouseOne(w)
 }
 
 // Receive takes messages as an event source mapping does, all attributes included, without waiting.

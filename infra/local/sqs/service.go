@@ -4,7 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 
 	"loophub/infra/local/dispatch"
@@ -28,6 +30,9 @@ var operations = map[string]operation{
 	"GetQueueAttributes":           {"GetQueueAttributes", (*Service).getQueueAttributes},
 	"GetQueueUrl":                  {"GetQueueUrl", (*Service).getQueueURL},
 }
+
+// Operations lists what is implemented.
+func Operations() []string { return slices.Sorted(maps.Keys(operations)) }
 
 // Serve implements dispatch.Service.
 func (s *Service) Serve(ctx context.Context, c dispatch.Call) (dispatch.Reply, error) {

@@ -3,6 +3,8 @@ package template
 import (
 	"fmt"
 	"hash/fnv"
+	"maps"
+	"slices"
 	"strings"
 )
 
@@ -69,6 +71,9 @@ var identities = map[string]identity{
 		arn: func(n string) string { return arn("ssm", "parameter/%s")(strings.TrimPrefix(n, "/")) }},
 	"AWS::CDK::Metadata": {},
 }
+
+// Types lists the resource types that the local cloud knows.
+func Types() []string { return slices.Sorted(maps.Keys(identities)) }
 
 // streamLabel stands in a stream's ARN where AWS puts the moment at which the stream was switched on.
 const streamLabel = "2026-01-01T00:00:00.000"
