@@ -45,12 +45,17 @@ func (w *write) outcome(old *row) (attr.Map, error) {
 	if old != nil {
 		before = old.item
 	}
+	if w.action == putAction { // what the item alone tells is refused before any condition
+		if err := w.table.check(w.item, putTooLarge); err != nil {
+			return nil, err
+		}
+	}
 	if !w.condition.Holds(before) {
 		return nil, errCondition
 	}
 	switch w.action {
 	case putAction:
-		return w.item, w.table.check(w.item, putTooLarge)
+		return w.item, nil
 	case deleteAction:
 		return nil, nil
 	case checkAction:
