@@ -118,7 +118,7 @@ func (c *Cloud) buildFunctions() error {
 	}
 	var err error
 	c.functions, err = lambda.New(lambda.Config{
-		Region: template.Region, Account: template.Account, Timers: c.clock, Tracker: c.tracker,
+		Region: template.Region, Timers: c.clock, Tracker: c.tracker,
 		SDK: func(role string) aws.Config { return c.Config(role) }, Functions: functions,
 	})
 	return err

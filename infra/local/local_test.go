@@ -64,7 +64,7 @@ func TestAFailureWaitsInTheRetryQueueAndIsBuriedAfterFiveReceives(t *testing.T) 
 	if !w.known("later%201") {
 		t.Error("the retry queue did not deliver")
 	}
-	if _, hidden, _ := w.Depth("RetryQueue"); hidden != 1 {
+	if _, hidden := w.depth("RetryQueue"); hidden != 1 {
 		t.Errorf("%d messages hidden after a partial failure, want 1", hidden)
 	}
 	w.pass(time.Hour)
@@ -81,7 +81,7 @@ func TestACrashIsIsolatedAndItsRecordGoesToTheBucket(t *testing.T) {
 	inbox := dynamodb.NewFromConfig(w.Config(""))
 	var items []types.TransactWriteItem
 	for _, key := range []string{"a", "b", "crash", "c", "d"} { // in one commit, so in one batch
-		items = append(items, types.TransactWriteItem{Put: &types.Put{TableName: w.table("InboxTable"),
+		items = append(items, types.TransactWriteItem{Put: &types.Put{TableName: w.inbox(),
 			Item: map[string]types.AttributeValue{"pk": text("delivery"), "sk": text(key), "q": &types.AttributeValueMemberN{Value: "1"}}}})
 	}
 	if _, err := inbox.TransactWriteItems(t.Context(), &dynamodb.TransactWriteItemsInput{TransactItems: items}); err != nil {
@@ -168,7 +168,7 @@ func TestExpiredItemsGo(t *testing.T) {
 	w := newWorld(t, func(h map[string]lambda.Factory) { h["sweep"] = idle })
 	w.post("o1")
 	w.rest()
-	inbox := w.tables.Table(*w.table("InboxTable"))
+	inbox := w.tables.Table(*w.inbox())
 	w.pass(24 * time.Hour)
 	if inbox.Len() != 1 {
 		t.Errorf("%d items at their last moment, want 1", inbox.Len())
@@ -183,13 +183,13 @@ func TestRolesMayDoWhatTheTemplateSaysAndNoMore(t *testing.T) {
 	w := newWorld(t, nil)
 	server := httptest.NewServer(w.Endpoint())
 	defer server.Close()
-	doors := map[string]aws.Config{"in process": w.Config(w.Role("ingest")), "loopback": w.Config(w.Role("ingest"))}
+	doors := map[string]aws.Config{"in process": w.as("ingest"), "loopback": w.as("ingest")}
 	loop := doors["loopback"]
 	loop.HTTPClient, loop.BaseEndpoint = server.Client(), &server.URL
 	doors["loopback"] = loop
 	for name, cfg := range doors {
 		t.Run(name, func(t *testing.T) {
-			_, err := dynamodb.NewFromConfig(cfg).DeleteItem(t.Context(), &dynamodb.DeleteItemInput{TableName: w.table("InboxTable"),
+			_, err := dynamodb.NewFromConfig(cfg).DeleteItem(t.Context(), &dynamodb.DeleteItemInput{TableName: w.inbox(),
 				Key: map[string]types.AttributeValue{"pk": text("a"), "sk": text("b")}})
 			want := "User: arn:aws:sts::000000000000:assumed-role/Loophub-IngestRole/Loophub-IngestFunction is not authorized " +
 				"to perform: dynamodb:DeleteItem on resource: arn:aws:dynamodb:us-east-1:000000000000:table/Loophub-InboxTable " +
@@ -233,7 +233,7 @@ func TestRolesMayDoWhatTheTemplateSaysAndNoMore(t *testing.T) {
 		cfg.Credentials = aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 			return aws.Credentials{AccessKeyID: "NOBODY", SecretAccessKey: "x"}, nil
 		})
-		_, err := dynamodb.NewFromConfig(cfg).DeleteItem(t.Context(), &dynamodb.DeleteItemInput{TableName: w.table("InboxTable"),
+		_, err := dynamodb.NewFromConfig(cfg).DeleteItem(t.Context(), &dynamodb.DeleteItemInput{TableName: w.inbox(),
 			Key: map[string]types.AttributeValue{"pk": text("a"), "sk": text("b")}})
 		refused(t, err, "UnrecognizedClientException", "")
 	})
@@ -347,13 +347,13 @@ func idle(lambda.Environment) (awslambda.Handler, error) {
 	return awslambda.NewHandler(func(context.Context, json.RawMessage) error { return nil }), nil
 }
 
-func (w *world) table(logicalID string) *string {
+func (w *world) inbox() *string {
 	for _, t := range w.Stack().Tables {
-		if t.LogicalID == logicalID {
+		if t.LogicalID == "InboxTable" {
 			return &t.Name
 		}
 	}
-	w.t.Fatalf("no table %s", logicalID)
+	w.t.Fatal("the template has no Inbox")
 	return nil
 }
 

@@ -232,7 +232,28 @@ func (w *world) pass(d time.Duration) {
 	}
 }
 
+// depth counts the visible and the hidden messages of a queue.
+func (w *world) depth(queue string) (visible, hidden int) {
+	w.t.Helper()
+	visible, hidden, _, err := w.Depth(queue)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return visible, hidden
+}
+
 func (w *world) visible(queue string) int {
-	n, _, _ := w.Depth(queue)
+	w.t.Helper()
+	n, _ := w.depth(queue)
 	return n
+}
+
+// as is the SDK's configuration under the role of a stage.
+func (w *world) as(stage string) aws.Config {
+	w.t.Helper()
+	role, err := w.Role(stage)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return w.Config(role)
 }

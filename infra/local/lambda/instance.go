@@ -156,7 +156,7 @@ func (l lifeline) Do(r *http.Request) (*http.Response, error) {
 
 // asError names an error as the Go runtime of Lambda does: by its type.
 func asError(err error) messages.InvokeResponse_Error {
-	if own, ok := err.(messages.InvokeResponse_Error); ok {
+	if own, ok := err.(messages.InvokeResponse_Error); ok { //nolint:errorlint // the runtime looks no deeper either
 		return own
 	}
 	return messages.InvokeResponse_Error{Message: err.Error(), Type: typeName(err)}

@@ -52,9 +52,9 @@ type Function struct {
 
 // Config is what the service is made of.
 type Config struct {
-	Region, Account string
-	Timers          clock.Timers
-	Tracker         *work.Tracker
+	Region  string
+	Timers  clock.Timers
+	Tracker *work.Tracker
 	// SDK returns the configuration of the AWS SDK for a role.
 	SDK       func(role string) aws.Config
 	Functions []Function
@@ -65,7 +65,7 @@ type Service struct {
 	cfg       Config
 	functions map[string]*function // by name and by ARN
 	serial    atomic.Uint64
-	life      context.Context
+	life      context.Context //nolint:containedctx // the service's own, which invocations end with
 	end       context.CancelCauseFunc
 
 	mu    sync.Mutex

@@ -65,7 +65,7 @@ func (s *Service) receiveMessage(ctx context.Context, c dispatch.Call) (any, err
 	if err != nil {
 		return nil, err
 	}
-	system := append(in.AttributeNames, in.MessageSystemAttributeNames...)
+	system := slices.Concat(in.AttributeNames, in.MessageSystemAttributeNames)
 	for i := range messages {
 		messages[i].keep(system, in.MessageAttributeNames)
 	}
@@ -204,8 +204,8 @@ func (m *Message) keep(system, own []string) {
 	asked := map[string]Attribute{}
 	for name, a := range m.MessageAttributes {
 		if slices.ContainsFunc(own, func(p string) bool {
-			prefix, any := strings.CutSuffix(p, ".*")
-			return p == "All" || p == ".*" || p == name || any && strings.HasPrefix(name, prefix)
+			prefix, open := strings.CutSuffix(p, ".*")
+			return p == "All" || p == ".*" || p == name || open && strings.HasPrefix(name, prefix)
 		}) {
 			asked[name] = a
 		}
@@ -213,18 +213,15 @@ func (m *Message) keep(system, own []string) {
 	m.MessageAttributes, m.MD5OfMessageAttributes = asked, sumAttributes(asked)
 }
 
-// held finds the message of a receipt. It is nil when the message is gone or has been received again since: SQS then
+// held finds the message of a receipt. It is not ok when the message is gone or has been received again since: SQS then
 // answers success and does nothing.
-func (q *queue) held(receipt string) (*message, error) {
+func (q *queue) held(receipt string) (m *message, ok bool, err error) {
 	raw, err := base64.StdEncoding.DecodeString(receipt)
-	id, count, ok := strings.Cut(string(raw), "#")
-	if err != nil || !ok {
-		return nil, &dispatch.Error{Code: "ReceiptHandleIsInvalid",
+	id, count, whole := strings.Cut(string(raw), "#")
+	if err != nil || !whole {
+		return nil, false, &dispatch.Error{Code: "ReceiptHandleIsInvalid",
 			Message: fmt.Sprintf("The input receipt handle %q is not a valid receipt handle.", receipt)}
 	}
-	m := q.messages[id]
-	if m == nil || strconv.Itoa(m.receives) != count {
-		return nil, nil
-	}
-	return m, nil
+	m = q.messages[id]
+	return m, m != nil && strconv.Itoa(m.receives) == count, nil
 }

@@ -3,6 +3,7 @@ package sqs
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -107,7 +108,7 @@ type failure struct {
 
 func failed(id string, err error) failure {
 	f := failure{ID: id, SenderFault: true, Code: "InternalError", Message: err.Error()}
-	if e, ok := err.(*dispatch.Error); ok {
+	if e, ok := errors.AsType[*dispatch.Error](err); ok {
 		f.Code, f.Message = strings.TrimSuffix(e.Code, "Exception"), e.Message
 	}
 	return f

@@ -91,14 +91,14 @@ func functionURL(id ident) string {
 // mappingID is a UUID that depends on the logical id alone.
 func mappingID(id ident) string {
 	h := fnv.New64a()
-	h.Write([]byte(id.logical))
+	_, _ = h.Write([]byte(id.logical)) // a hash takes everything
 	return fmt.Sprintf("10ca1000-0000-4000-8001-%012x", h.Sum64()&0xffffffffffff)
 }
 
 // label is a DNS label made from a logical id.
 func label(logical string) string {
 	h := fnv.New64a()
-	h.Write([]byte(logical))
+	_, _ = h.Write([]byte(logical)) // a hash takes everything
 	return fmt.Sprintf("local%016x", h.Sum64())
 }
 

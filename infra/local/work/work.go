@@ -10,7 +10,7 @@ import (
 // that nothing follows any more from what was asked.
 type Tracker struct {
 	mu    sync.Mutex
-	count int
+	count int           // below zero for a moment when a task ends while its parked call has yet to notice
 	rest  chan struct{} // closed when count falls to zero; nil while nobody waits
 }
 

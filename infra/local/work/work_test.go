@@ -61,7 +61,7 @@ func TestLoopDoesAllWorkOneAtATime(t *testing.T) {
 		done.Add(1)
 		return true
 	})
-	for i := 0; i < 1000; i++ {
+	for range 1000 {
 		todo.Add(1)
 		l.Wake()
 	}
