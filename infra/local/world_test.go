@@ -43,6 +43,11 @@ type world struct {
 
 func newWorld(t *testing.T, change func(handlers map[string]lambda.Factory)) *world {
 	t.Helper()
+	return newWorldOn(t, clock.Stopped(noon), change)
+}
+
+func newWorldOn(t *testing.T, c *clock.Offset, change func(handlers map[string]lambda.Factory)) *world {
+	t.Helper()
 	w := &world{t: t}
 	handlers := map[string]lambda.Factory{
 		"ingest": w.ingest, "unify": w.unify, "publish": w.publish, "api": w.api, "sweep": w.sweep,
@@ -50,7 +55,7 @@ func newWorld(t *testing.T, change func(handlers map[string]lambda.Factory)) *wo
 	if change != nil {
 		change(handlers)
 	}
-	cloud, err := New(fixture(t), Options{Handlers: handlers, Clock: clock.Stopped(noon), Tail: func(l Line) {
+	cloud, err := New(fixture(t), Options{Handlers: handlers, Clock: c, Tail: func(l Line) {
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		w.tail = append(w.tail, l)
