@@ -140,6 +140,9 @@ func (c *Cloud) describeFunction(f template.Function, factory lambda.Factory) (l
 	if f.LoggingConfig != nil && f.LoggingConfig.LogGroup != "" {
 		group = f.LoggingConfig.LogGroup
 	}
+	if !slices.ContainsFunc(c.stack.LogGroups, func(g template.LogGroup) bool { return g.Name == group }) {
+		return out, fmt.Errorf("its log group %s is not in the template", group)
+	}
 	if err := c.roleMay(f.Role, logStream(group), "logs:CreateLogStream", "logs:PutLogEvents"); err != nil {
 		return out, fmt.Errorf("its lines would be lost: %w", err)
 	}

@@ -289,6 +289,8 @@ func TestNewRefuses(t *testing.T) {
 		"a stream nobody may read":    {strings.ReplaceAll(whole, `"dynamodb:GetRecords",`, ""), nil, "dynamodb:GetRecords"},
 		"a bucket nobody may fill":    {strings.ReplaceAll(whole, "/aws/lambda/*", "/failed/*"), nil, "can't write to the failure destination"},
 		"an attribute it can't give":  {strings.Replace(whole, `"StreamArn"`, `"StreamLabel"`, 1), nil, "StreamLabel"},
+		"lines that would be lost":    {strings.ReplaceAll(whole, `"logs:PutLogEvents"`, `"logs:GetLogEvents"`), nil, "its lines would be lost"},
+		"no log group":                {strings.Replace(whole, `"LogGroup": {`, `"SystemLogLevel": {`, 1), nil, "is not in the template"},
 		"a matcher it can't evaluate": {strings.Replace(whole, `"prefix": "order."`, `"cidr": "10.0.0.0/8"`, 1), nil, `matcher "cidr"`},
 	} {
 		t.Run(name, func(t *testing.T) {
