@@ -153,7 +153,7 @@ type batchWriteReply struct {
 }
 
 func (s *Service) batchWrite(in *batchWriteInput) (any, error) {
-	if err := in.reports.check(); err != nil {
+	if err := in.check(); err != nil {
 		return nil, err
 	}
 	writes, err := s.batchWrites(in.RequestItems)

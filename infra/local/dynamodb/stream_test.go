@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -144,6 +145,40 @@ func TestReadingAStream(t *testing.T) {
 	w.same("all trimmed", sequences(0, 10), "")
 	w.put("Hub", key("a", "6"))
 	w.same("goes on counting", sequences(0, 10), "6")
+}
+
+func TestTablesAndStreams(t *testing.T) {
+	w := newWorld(t)
+	var names []string
+	for _, table := range w.service.Tables() {
+		names = append(names, table.Name())
+		w.same("stream of "+table.Name(), w.service.Stream(table.Spec().StreamARN).Name(), table.Name())
+	}
+	w.same("tables", names, []string{"Hub", "Inbox", "Numbered", "Plain"})
+	if table := w.service.Stream(hubARN); table != nil {
+		t.Errorf("%s streams under the ARN of a table", table.Name())
+	}
+}
+
+// TestManyWriters is for the race detector: writers, readers of the stream and a listener at once.
+func TestManyWriters(t *testing.T) {
+	w := newWorld(t)
+	table := w.service.Table("Hub")
+	table.Notify(func() { table.Records(0, 10) })
+	var writers sync.WaitGroup
+	for i := range 8 {
+		writers.Go(func() {
+			for range 25 {
+				if err := w.transact("", addEntry(key("c", "1"), "1"), putEntry(key("w", fmt.Sprint(i)))); err != nil {
+					t.Error(err)
+				}
+				table.Units()
+			}
+		})
+	}
+	writers.Wait()
+	w.same("counter", text(w.get("Hub", key("c", "1"))["n"]), "200")
+	w.same("records", len(table.Records(0, 1000)), 208)
 }
 
 func TestNotify(t *testing.T) {

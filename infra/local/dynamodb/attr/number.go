@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// Limits of a DynamoDB number (developer guide, "Supported data types and naming rules", read 2026-11-22).
+// Limits of a DynamoDB number (developer guide, "Supported data types and naming rules").
 const (
 	maxDigits   = 38
 	maxExponent = 125  // of the first digit: 9.99…E+125
@@ -212,7 +212,8 @@ func (n Number) scaled(unit int) *big.Int {
 	return v
 }
 
-// size is the stored size in bytes: one per two digits, one more, and one for a sign.
+// size is the stored size in bytes: one per two digits and one more; AWS says "approximately", and a sign is taken to
+// be one byte.
 func (n Number) size() int {
 	size := (len(n.digits)+1)/2 + 1
 	if n.negative {
