@@ -8,6 +8,7 @@ PORT      ?=
 WORKSPACE ?=
 DIR       ?= $(LOOPHUB_SAMPLES)
 NAME      ?= loophub
+TABLE     ?=
 BENCHTIME ?= 1s
 FUZZTIME  ?= 10s
 
@@ -116,6 +117,10 @@ synth: build infra/node_modules ## Synthesize and validate the template as a dep
 .PHONY: deploy
 deploy: build infra/node_modules ## Deploy into the AWS account of your shell (Node; NAME=)
 	cd infra && npx cdk deploy -c name=$(NAME)
+
+.PHONY: apply
+apply: $(LOOPHUB) ## Upload a workspace file to AWS (WORKSPACE=, TABLE= as deploy printed HubTable, NAME=)
+	@$(LOOPHUB) apply $(FLAGS) -name $(NAME) -table "$(TABLE)"
 
 infra/node_modules: infra/package-lock.json
 	cd infra && npm ci && touch node_modules

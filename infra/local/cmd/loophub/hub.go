@@ -105,7 +105,7 @@ func newHub(ctx context.Context) (*hub, error) {
 	handlers := map[string]lambda.Factory{}
 	for stage, wire := range stages {
 		handlers[stage] = func(e lambda.Environment) (awslambda.Handler, error) {
-			return wire(deps.Deps{Config: e.Config, Getenv: e.Getenv, Now: e.Now, Log: e.Stdout})
+			return wire(deps.Deps(e))
 		}
 	}
 	var err error

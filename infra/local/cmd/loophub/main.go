@@ -38,6 +38,7 @@ type options struct {
 	story     string
 	dir       string
 	deployed  string
+	table     string
 }
 
 func command(ctx context.Context, args []string, out io.Writer) error {
@@ -51,7 +52,8 @@ func command(ctx context.Context, args []string, out io.Writer) error {
 	f.StringVar(&o.workspace, "workspace", "testdata/demo/workspace.yaml", "workspace file")
 	f.StringVar(&o.story, "story", "testdata/demo/story.yaml", "story file")
 	f.StringVar(&o.dir, "dir", "", "folder of payloads")
-	f.StringVar(&o.deployed, "name", "loophub", "name of the deployment")
+	f.StringVar(&o.deployed, "name", "loophub", "name of the deployment on AWS")
+	f.StringVar(&o.table, "table", "", "Hub table of the deployment on AWS")
 	if err := f.Parse(args[1:]); err != nil {
 		return fmt.Errorf("%w\n%s", err, usage)
 	}

@@ -17,6 +17,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	connector "loophub/connectors"
 	"loophub/connectors/shopify"
 )
 
@@ -146,11 +147,11 @@ func (h *hub) request(ctx context.Context, s step) (*http.Request, error) {
 	if s.ID == "" {
 		s.ID = rand.Text()
 	}
-	secret := localSecret
+	secret := connector.Secret(localSecret)
 	if s.Forged {
 		secret = "a stranger's secret"
 	}
-	name, signature := shopify.Sign(connectorSecret(secret), body)
+	name, signature := shopify.Sign(secret, body)
 	for k, v := range map[string]string{"Content-Type": "application/json", name: signature, "X-Shopify-Topic": s.Topic,
 		"X-Shopify-Webhook-Id": s.ID, "X-Shopify-Shop-Domain": c.Settings["shop"]} {
 		r.Header.Set(k, v)
