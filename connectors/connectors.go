@@ -102,6 +102,8 @@ const (
 	UnknownTopic FaultClass = "unknown_topic" // a topic that the connector does not read
 	Undecodable  FaultClass = "undecodable"   // the body is not what the topic promises
 	Incomplete   FaultClass = "incomplete"    // what identifies the record is missing
+	Unconnected  FaultClass = "unconnected"   // its connection is no longer in the workspace's definition
+	Unprocessed  FaultClass = "unprocessed"   // it could be read, but not taken in, several times over
 	InvalidValue FaultClass = "invalid_value" // an impossible date, amount, currency…
 )
 

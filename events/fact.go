@@ -126,6 +126,18 @@ func (f Fact) ID() string {
 
 var base = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
 
+// digest names byte strings.
+func digest(parts ...[]byte) string {
+	h := sha256.New()
+	for _, p := range parts {
+		var n [8]byte
+		binary.BigEndian.PutUint64(n[:], uint64(len(p)))
+		h.Write(n[:])
+		h.Write(p)
+	}
+	return Short(h.Sum(nil))
+}
+
 // Short writes the first 15 bytes of a digest as 24 lower-case characters.
 func Short(digest []byte) string { return base.EncodeToString(digest[:15]) }
 

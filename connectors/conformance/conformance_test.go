@@ -147,7 +147,7 @@ func TestSoundConnectorPasses(t *testing.T) {
 func TestPlantedMistakes(t *testing.T) {
 	type plant struct {
 		about, check string
-		break_       func(*toy)
+		spoil        func(*toy)
 	}
 	good := sound()
 	wrap := func(change func(connector.Request, []events.Fact, []connector.Fault) ([]events.Fact, []connector.Fault)) func(*toy) {
@@ -290,6 +290,19 @@ func TestPlantedMistakes(t *testing.T) {
 			_ = s
 			return f, g
 		})},
+		{"faults without end", "hostile", wrap(func(r connector.Request, f []events.Fact, g []connector.Fault) ([]events.Fact, []connector.Fault) {
+			for range bytes.Count(r.Body, []byte(",")) {
+				g = append(g, connector.Fault{Class: connector.Incomplete, Reason: "a comma"})
+			}
+			return f, g
+		})},
+		{"a fact as large as the body", "hostile", wrap(func(r connector.Request, f []events.Fact, g []connector.Fault) ([]events.Fact, []connector.Fault) {
+			fields := events.Fields{}
+			for i := range len(r.Body) / 100 {
+				fields["tag:"+strconv.Itoa(i)+string(bytes.Repeat([]byte("x"), 90))] = events.Text("+")
+			}
+			return []events.Fact{{Kind: events.Customer, Record: "1", Fields: fields}}, g
+		})},
 		{"a topic without a fixture", "topics", func(s *toy) { s.manifest.Topics = []string{"people/create", "people/delete"} }},
 		{"fixtures of no topic", "topics", func(s *toy) { s.manifest.Topics = []string{"pets/create"} }},
 		{"topics without order", "manifest", func(s *toy) { s.manifest.Topics = []string{"people/create", "a"} }},
@@ -321,7 +334,7 @@ func TestPlantedMistakes(t *testing.T) {
 	} {
 		t.Run(p.about, func(t *testing.T) {
 			s := sound()
-			p.break_(&s)
+			p.spoil(&s)
 			if found := examine(suite(t, s), named(t, p.check)); len(found) == 0 {
 				t.Errorf("the check %q does not see it", p.check)
 			}

@@ -50,7 +50,7 @@ func hostileBodies(size int) []hostile {
 }
 
 const (
-	bytesPerByte = 400     // what decoding may allocate for each byte of the body,
+	bytesPerByte = 150     // what decoding may allocate for each byte of the body,
 	bytesAnyway  = 4 << 20 // and beside
 	slowest      = 5 * time.Second
 )

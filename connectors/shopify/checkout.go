@@ -73,7 +73,7 @@ func (r *reading) cart() {
 	if currency, ok := cartCurrency(lines); ok {
 		d.put("currency", currency)
 		d.items(lines, currency)
-	} else if bare(lines) {
+	} else if emptied(lines) {
 		d.put("items", "[]")
 	}
 	d.add()
@@ -87,9 +87,9 @@ func cartCurrency(lines document.Value) (string, bool) {
 	return "", false
 }
 
-// bare tells of a cart that was emptied. Of one whose prices have no currency
+// emptied tells of a cart that was emptied. Of one whose prices have no currency
 // nothing is known but that it changed.
-func bare(lines document.Value) bool {
+func emptied(lines document.Value) bool {
 	for range lines.Items() {
 		return false
 	}

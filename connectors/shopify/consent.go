@@ -90,9 +90,7 @@ func (d *draft) consent(channel string, state document.Value) {
 }
 
 func (d *draft) say(what, channel string, ms int64) {
-	if ms >= 0 {
-		d.put(what+":"+channel+":marketing", strconv.FormatInt(ms, 10))
-	}
+	d.put(what+":"+channel+":marketing", strconv.FormatInt(ms, 10))
 }
 
 // inlineConsent reads what bodies before 2026-07 carry in the customer itself.

@@ -15,8 +15,8 @@ func (r *reading) customer() {
 	if !r.shape("Customer", "line_items", "order_id", "order_edit", "variants", "shop_owner", "customer_id") {
 		return
 	}
-	if !r.holds("updated_at", "created_at") { // neither has a deletion or a change of consent
-		r.misplaced()
+	if !r.holds("updated_at", "created_at") {
+		r.fault(connector.Incomplete, "neither updated_at nor created_at is there, so it can't be told from a deletion or a change of consent; deliver whole bodies")
 		return
 	}
 	d, ok := r.record(events.Customer, "id")
@@ -133,6 +133,9 @@ func (r *reading) purchasingSummary() {
 func (r *reading) tagsAdded()   { r.tagsChanged("+") }
 func (r *reading) tagsRemoved() { r.tagsChanged("-") }
 
+// maxTags is Shopify's own limit of tags on one customer.
+const maxTags = 250
+
 func (r *reading) tagsChanged(sign string) {
 	list := r.body.Field("tags")
 	if list.Kind() != document.Array {
@@ -144,7 +147,12 @@ func (r *reading) tagsChanged(sign string) {
 		return
 	}
 	d.dated("occurredAt")
+	count := 0
 	for t := range list.Items() {
+		if count++; count > maxTags {
+			r.fault(connector.InvalidValue, "more than %d tags; the others are left out", maxTags)
+			break
+		}
 		if tag := contact.Line(t.Text(), maxTag); tag != "" {
 			d.put("tag:"+tag, sign)
 		}

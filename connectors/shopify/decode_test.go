@@ -1,6 +1,7 @@
 package shopify
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -225,6 +226,31 @@ func TestItemsAreBounded(t *testing.T) {
 	got := field(t, "orders/create", body, events.Order, "items")
 	if len(got) > maxItemsText || strings.Count(got, "product") > maxItems || strings.Count(got, "product") < 20 {
 		t.Errorf("%d bytes, %d items", len(got), strings.Count(got, "product"))
+	}
+}
+
+func TestOneDeliveryIsBounded(t *testing.T) {
+	many := func(unit string, n int) string { return strings.TrimSuffix(strings.Repeat(unit+",", n), ",") }
+	var refunds []string
+	for i := range maxRefunds + 5 {
+		refunds = append(refunds, fmt.Sprintf(`{"id":%d,"transactions":[]}`, i+1))
+	}
+	var tags []string
+	for i := range maxTags + 5 {
+		tags = append(tags, fmt.Sprintf(`"t%d"`, i))
+	}
+	for _, c := range []struct {
+		about, topic, body string
+		fields, faults     int
+	}{
+		{"refunds", "orders/create", `{"id":1,"currency":"VND","refunds":[` + strings.Join(refunds, ",") + `]}`, maxRefunds + 1, 1},
+		{"tags", "customer.tags_added", `{"customerId":1,"tags":[` + strings.Join(tags, ",") + `]}`, maxTags, 1},
+		{"faults", "orders/create", `{"id":1,"currency":"VND","refunds":[` + many(`{}`, maxRefunds) + `]}`, 1, maxFaults},
+	} {
+		facts, faults := testSource(t).Decode(delivery(c.topic, c.body))
+		if len(facts) != 1 || len(facts[0].Fields) != c.fields || len(faults) != c.faults {
+			t.Errorf("%s: %d facts, %d faults", c.about, len(facts), len(faults))
+		}
 	}
 }
 

@@ -149,7 +149,7 @@ func (d *draft) email(v document.Value) {
 		return
 	}
 	d.clear("email")
-	d.put("email_invalid", contact.Line(s, maxLine))
+	d.line("email_invalid", "email", v)
 }
 
 func (d *draft) phone(v document.Value, country string) {
@@ -162,7 +162,7 @@ func (d *draft) phone(v document.Value, country string) {
 		return
 	}
 	d.clear("phone")
-	d.put("phone_invalid", contact.Line(s, maxLine))
+	d.line("phone_invalid", "phone", v)
 }
 
 func (d *draft) name(field, name string, v document.Value) {

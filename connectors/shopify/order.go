@@ -53,16 +53,21 @@ func (d *draft) discounts(v document.Value) {
 }
 
 func (r *reading) orderDeleted() {
-	// A whole order under this topic is another delivery sent again.
+	if r.bare("Order") {
+		r.deleted(events.Order)
+	}
+}
+
+// bare tells whether the body holds an id and nothing else, as deletions do: a
+// whole body under such a topic is another delivery, sent again.
+func (r *reading) bare(kind string) bool {
 	for name := range r.body.Fields() {
 		if name != "id" && name != "admin_graphql_api_id" {
 			r.misplaced()
-			return
+			return false
 		}
 	}
-	if r.shape("Order") {
-		r.deleted(events.Order)
-	}
+	return r.shape(kind)
 }
 
 // deleted marks the record with the body's id as deleted.

@@ -65,13 +65,7 @@ func (d *draft) variants(v document.Value) {
 }
 
 func (r *reading) productDeleted() {
-	for name := range r.body.Fields() {
-		if name != "id" && name != "admin_graphql_api_id" {
-			r.misplaced()
-			return
-		}
-	}
-	if r.shape("Product") {
+	if r.bare("Product") {
 		r.deleted(events.Product)
 	}
 }

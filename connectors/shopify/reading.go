@@ -24,7 +24,14 @@ type reading struct {
 // clockSkew is how far ahead of our clock a time may be.
 const clockSkew = int64(24 * time.Hour / time.Millisecond)
 
+// maxFaults is how many faults of one delivery are told: who mends the first
+// ones sees the others at the next replay.
+const maxFaults = 20
+
 func (r *reading) fault(c connector.FaultClass, format string, args ...any) {
+	if len(r.faults) >= maxFaults {
+		return
+	}
 	r.faults = append(r.faults, connector.Fault{Class: c, Reason: r.topic + ": " + fmt.Sprintf(format, args...)})
 }
 

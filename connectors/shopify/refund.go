@@ -31,12 +31,21 @@ func (r *reading) refundCreated() {
 // reported already.
 func (d *draft) refunds(v document.Value) {
 	currency := d.fact.Fields["currency"].String()
+	if currency == "" {
+		return
+	}
+	count := 0
 	for one := range v.Items() {
-		if currency != "" {
-			d.refund(one, currency)
+		if count++; count > maxRefunds {
+			d.r.fault(connector.InvalidValue, "more than %d refunds; the others are left out", maxRefunds)
+			return
 		}
+		d.refund(one, currency)
 	}
 }
+
+// maxRefunds is how many refunds of one order are read: each is a field.
+const maxRefunds = 100
 
 // refund puts the amount of one refund under its id. In an order the currency
 // is the order's; a refund on its own names it itself.

@@ -49,6 +49,7 @@ func New() connector.Connector {
 			"Subscribe the app to the topics that are read, except orders/edited, with the address {url}, format JSON, without a filter of fields, in shopify.app.toml or by webhookSubscriptionCreate.",
 			"Set the three mandatory privacy topics (customers/data_request, customers/redact, shop/redact) to {url} in the app's configuration.",
 			"From API version 2026-07 on customers/* carries neither tags nor consent: subscribe to customer.tags_* and the three consent topics too.",
+			"Optional: a script of the shop may put the browser's anonymous id into the cart attribute " + anonymousNote + ".",
 		},
 		Unsure: []string{
 			"The bodies of customers_whats_app_marketing_consent/update, customers/merge and customers/purchasing_summary were read in documentation only, never captured.",

@@ -23,7 +23,7 @@ var topics = func() map[string]topic {
 	id := []string{"id"}
 	add(topic{"order", id, (*reading).order}, "orders/create", "orders/updated", "orders/paid", "orders/cancelled",
 		"orders/fulfilled", "orders/partially_fulfilled")
-	add(topic{"order", nil, (*reading).orderEdit}, "orders/edited")
+	add(topic{"order", id, (*reading).orderEdit}, "orders/edited")
 	add(topic{"order", id, (*reading).orderDeleted}, "orders/delete")
 	add(topic{"order", []string{"order_id"}, (*reading).refundCreated}, "refunds/create")
 	add(topic{"customer", id, (*reading).customer}, "customers/create", "customers/update", "customers/enable", "customers/disable")

@@ -154,7 +154,7 @@ func (s *sources) of(w workspace.Workspace, c workspace.Connection, con connecto
 		old.settings.Zone == w.Zone && maps.Equal(old.settings.Values, c.Settings) {
 		return old.made, nil
 	}
-	settings := connector.Settings{Values: c.Settings, Country: w.Country, Currency: w.Currency, Zone: w.Zone}
+	settings := w.SettingsOf(c)
 	made, err := con.Source(settings)
 	if err != nil {
 		return nil, err

@@ -118,7 +118,7 @@ func (c *Cloud) buildFunctions() error {
 	}
 	var err error
 	c.functions, err = lambda.New(lambda.Config{
-		Region: template.Region, Account: template.Account, Timers: c.clock, Tracker: c.tracker,
+		Region: template.Region, Timers: c.clock, Tracker: c.tracker,
 		SDK: func(role string) aws.Config { return c.Config(role) }, Functions: functions,
 	})
 	return err
@@ -139,6 +139,9 @@ func (c *Cloud) describeFunction(f template.Function, factory lambda.Factory) (l
 	group := "/aws/lambda/" + f.Name
 	if f.LoggingConfig != nil && f.LoggingConfig.LogGroup != "" {
 		group = f.LoggingConfig.LogGroup
+	}
+	if !slices.ContainsFunc(c.stack.LogGroups, func(g template.LogGroup) bool { return g.Name == group }) {
+		return out, fmt.Errorf("its log group %s is not in the template", group)
 	}
 	if err := c.roleMay(f.Role, logStream(group), "logs:CreateLogStream", "logs:PutLogEvents"); err != nil {
 		return out, fmt.Errorf("its lines would be lost: %w", err)

@@ -97,7 +97,7 @@ func (c *Cloud) Start(ctx context.Context) error {
 		}
 	}
 	c.schedules.Start()
-	c.expire()
+	c.expire(ctx)
 	context.AfterFunc(ctx, func() { c.stop(context.Cause(ctx)) })
 	return nil
 }
@@ -130,14 +130,19 @@ func (c *Cloud) Credentials(principal string) aws.CredentialsProvider {
 // Endpoint is the loopback door: an endpoint for any AWS SDK or command line.
 func (c *Cloud) Endpoint() http.Handler { return c.dispatcher.Endpoint() }
 
-// Role is the ARN of a stage's role, "" if there is no such stage.
-func (c *Cloud) Role(stage string) string {
+// Role is the ARN of a stage's role.
+func (c *Cloud) Role(stage string) (string, error) {
+	f, err := c.stage(stage)
+	return f.Role, err
+}
+
+func (c *Cloud) stage(name string) (template.Function, error) {
 	for _, f := range c.stack.Functions {
-		if f.Stage == stage {
-			return f.Role
+		if f.Stage == name {
+			return f, nil
 		}
 	}
-	return ""
+	return template.Function{}, fmt.Errorf("the template has no stage %q", name)
 }
 
 // Stack is the template as the cloud read it: names, ARNs and URLs for programs that look behind the doors.
@@ -148,12 +153,11 @@ func (c *Cloud) Now() time.Time { return c.clock.Now() }
 
 // Invoke runs a stage's function once and waits for it.
 func (c *Cloud) Invoke(stage string, payload []byte) (lambda.Result, error) {
-	for _, f := range c.stack.Functions {
-		if f.Stage == stage {
-			return c.functions.Invoke(f.Name, payload)
-		}
+	f, err := c.stage(stage)
+	if err != nil {
+		return lambda.Result{}, err
 	}
-	return lambda.Result{}, fmt.Errorf("invoking %s: the template has no such stage", stage)
+	return c.functions.Invoke(f.Name, payload)
 }
 
 // Idle waits until nothing is in flight: streams read to their end, mapped queues without visible messages, events
@@ -182,12 +186,13 @@ func (c *Cloud) Counts() map[dispatch.Count]int { return c.dispatcher.Counts() }
 // Lines are the newest log events of a log group, oldest first, at most n.
 func (c *Cloud) Lines(group string, n int) []logs.Line { return c.logs.Lines(group, n) }
 
-// Depth counts the messages of a queue by name: visible, in flight, delayed.
-func (c *Cloud) Depth(queue string) (visible, inFlight, delayed int) {
+// Depth counts the messages of a queue, by logical id: visible, in flight, delayed.
+func (c *Cloud) Depth(queue string) (visible, inFlight, delayed int, err error) {
 	for _, q := range c.stack.Queues {
-		if q.Name == queue || q.LogicalID == queue {
-			return c.queues.Depth(q.ARN)
+		if q.LogicalID == queue {
+			visible, inFlight, delayed = c.queues.Depth(q.ARN)
+			return visible, inFlight, delayed, nil
 		}
 	}
-	return 0, 0, 0
+	return 0, 0, 0, fmt.Errorf("the template has no queue %q", queue)
 }

@@ -62,14 +62,11 @@ func (c *Cloud) startStream(m template.Mapping, f template.Function, filters []p
 	if out.BatchSize == 0 {
 		out.BatchSize = 100
 	}
-	for _, t := range c.stack.Tables {
-		if t.StreamARN == m.EventSourceArn && t.StreamARN != "" {
-			out.Stream = tableStream{c.tables.Table(t.Name)}
-		}
-	}
-	if out.Stream == nil {
+	table := c.tables.Stream(m.EventSourceArn)
+	if table == nil {
 		return fmt.Errorf("there is no stream %s", m.EventSourceArn)
 	}
+	out.Stream = tableStream{table}
 	if m.MaximumRetryAttempts == nil || *m.MaximumRetryAttempts < 0 {
 		return errors.New("without MaximumRetryAttempts one bad record would hold up the stream for a day: " +
 			"the local cloud refuses that")

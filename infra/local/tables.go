@@ -1,6 +1,7 @@
 package local
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"time"
@@ -54,10 +55,13 @@ func keys(schema []template.KeyElement, types map[string]string) []dynamodb.Key 
 // expiryInterval is how often the tables look for expired items; AWS takes up to a few days.
 const expiryInterval = time.Hour
 
-// expire deletes expired items now and then, for ever.
-func (c *Cloud) expire() {
+// expire deletes expired items now and then, until ctx ends.
+func (c *Cloud) expire(ctx context.Context) {
+	if ctx.Err() != nil {
+		return
+	}
 	c.tables.Expire(c.clock.Now())
-	c.clock.At(c.clock.Now().Add(expiryInterval), c.expire)
+	c.clock.At(c.clock.Now().Add(expiryInterval), func() { c.expire(ctx) })
 }
 
 // tableStream shows a table's changes to a poller.

@@ -43,6 +43,11 @@ type world struct {
 
 func newWorld(t *testing.T, change func(handlers map[string]lambda.Factory)) *world {
 	t.Helper()
+	return newWorldOn(t, clock.Stopped(noon), change)
+}
+
+func newWorldOn(t *testing.T, c *clock.Offset, change func(handlers map[string]lambda.Factory)) *world {
+	t.Helper()
 	w := &world{t: t}
 	handlers := map[string]lambda.Factory{
 		"ingest": w.ingest, "unify": w.unify, "publish": w.publish, "api": w.api, "sweep": w.sweep,
@@ -50,7 +55,7 @@ func newWorld(t *testing.T, change func(handlers map[string]lambda.Factory)) *wo
 	if change != nil {
 		change(handlers)
 	}
-	cloud, err := New(fixture(t), Options{Handlers: handlers, Clock: clock.Stopped(noon), Tail: func(l Line) {
+	cloud, err := New(fixture(t), Options{Handlers: handlers, Clock: c, Tail: func(l Line) {
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		w.tail = append(w.tail, l)
@@ -84,7 +89,7 @@ func (w *world) ingest(e lambda.Environment) (awslambda.Handler, error) {
 		if err != nil {
 			return nil, err
 		}
-		fmt.Fprintf(e.Stdout, "{\"stored\":%q}\n", r.Body)
+		fmt.Fprintf(e.Log, "{\"stored\":%q}\n", r.Body)
 		return events.LambdaFunctionURLResponse{StatusCode: http.StatusAccepted, Body: "stored"}, nil
 	}), nil
 }
@@ -232,7 +237,28 @@ func (w *world) pass(d time.Duration) {
 	}
 }
 
+// depth counts the visible and the hidden messages of a queue.
+func (w *world) depth(queue string) (visible, hidden int) {
+	w.t.Helper()
+	visible, hidden, _, err := w.Depth(queue)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return visible, hidden
+}
+
 func (w *world) visible(queue string) int {
-	n, _, _ := w.Depth(queue)
+	w.t.Helper()
+	n, _ := w.depth(queue)
 	return n
+}
+
+// as is the SDK's configuration under the role of a stage.
+func (w *world) as(stage string) aws.Config {
+	w.t.Helper()
+	role, err := w.Role(stage)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return w.Config(role)
 }

@@ -59,7 +59,7 @@ func Parse(b []byte) (Value, error) {
 	if len(b) > 1<<30 {
 		return Value{}, ErrSyntax
 	}
-	p := parser{tree: tree{text: b, nodes: make([]node, 0, len(b)/14+8)}}
+	p := parser{tree: tree{text: b, nodes: make([]node, 0, len(b)/10+8)}}
 	p.space()
 	if !p.value(0) {
 		return Value{}, ErrSyntax

@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"loophub/events"
+	"loophub/shared/contact"
 )
 
 // ID names a fragment: its class, then a keyed hash of its anchor. IDs sort by
@@ -101,8 +102,25 @@ func KindOf(identifier string) Kind {
 // for everybody; tests make them smaller.
 type Rules struct {
 	Key    Key
-	Denied map[Identifier]bool // addresses that tie nobody: placeholders, the shop's own
+	Denied map[Identifier]bool // addresses that tie nobody, beside the known placeholders: the shop's own
 	Limits Limits
+}
+
+// NewRules makes a workspace's rules. Addresses are normalised.
+func NewRules(key []byte, deniedEmails, deniedPhones []string) Rules {
+	r := Rules{Key: key, Denied: map[Identifier]bool{}, Limits: DefaultLimits}
+	for _, e := range deniedEmails {
+		r.Denied[Identifier{Email, e}] = true
+	}
+	for _, p := range deniedPhones {
+		r.Denied[Identifier{Phone, p}] = true
+	}
+	return r
+}
+
+// denies tells whether an identifier ties nobody.
+func (rules Rules) denies(i Identifier) bool {
+	return rules.Denied[i] || i.Kind == Email && contact.PlaceholderEmail(i.Value) || i.Kind == Phone && contact.PlaceholderPhone(i.Value)
 }
 
 // Limits bound what a mistake at a source can tie together.

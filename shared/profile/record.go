@@ -68,7 +68,7 @@ func (r Record) number(field string) (int64, bool) {
 func (rules Rules) identifiers(email, phone, anonymous string) []Identifier {
 	var l []Identifier
 	for _, i := range []Identifier{{Email, email}, {Phone, phone}, {Anonymous, anonymous}} {
-		if i.Value != "" && !rules.Denied[i] {
+		if i.Value != "" && !rules.denies(i) {
 			l = append(l, i)
 		}
 	}

@@ -32,6 +32,10 @@ const (
 	Clashes    Metric = "clashes"    // of them: another body lay under the key
 	Spilled    Metric = "spilled"    // of them: into the spill queue, since the Inbox did not take them
 	Refused    Metric = "refused"    // not verified, nothing stored
+	Facts      Metric = "facts"      // taken in
+	Parked     Metric = "parked"     // deliveries set aside, whole or in part, for a person to look at
+	Retried    Metric = "retried"    // deliveries sent to the retry queue
+	Announced  Metric = "announced"  // changes put on the bus
 	Failures   Metric = "failures"   // could not be handled; the sender or the queue tries again
 )
 

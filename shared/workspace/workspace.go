@@ -2,7 +2,11 @@
 // engineer writes, checked whole before anything of it counts.
 package workspace
 
-import "errors"
+import (
+	"errors"
+
+	connector "loophub/connectors"
+)
 
 // ErrUnknown says that there is no such workspace.
 var ErrUnknown = errors.New("no such workspace")
@@ -26,6 +30,11 @@ type Connection struct {
 	Name      string            `json:"name"`
 	Connector string            `json:"connector"` // folder name below connectors/
 	Settings  map[string]string `json:"settings"`
+}
+
+// SettingsOf gives a connection's settings as its connector takes them.
+func (w Workspace) SettingsOf(c Connection) connector.Settings {
+	return connector.Settings{Values: c.Settings, Country: w.Country, Currency: w.Currency, Zone: w.Zone}
 }
 
 // Identity says which identifiers tie nobody together.

@@ -47,7 +47,7 @@ func TestACallbackMayAskAgain(t *testing.T) {
 		c.At(c.Now().Add(time.Minute), tick)
 	}
 	c.At(noon.Add(time.Minute), tick)
-	for i := 0; i < 3; i++ {
+	for range 3 {
 		next, _ := c.Next()
 		c.AdvanceTo(next)
 	}

@@ -7,6 +7,7 @@ import (
 	"encoding/base32"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"sync"
@@ -63,15 +64,11 @@ func (d *Dispatcher) Admit(principal string) (accessKeyID string) {
 	return id
 }
 
-// Counts returns the calls so far, sorted, as a copy.
+// Counts returns the calls so far, as a copy.
 func (d *Dispatcher) Counts() map[Count]int {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	out := make(map[Count]int, len(d.counts))
-	for k, n := range d.counts {
-		out[k] = n
-	}
-	return out
+	return maps.Clone(d.counts)
 }
 
 // Operations lists the distinct "service:Operation" pairs that a principal has called with success.
@@ -135,8 +132,7 @@ func Unimplemented(c Call) error {
 // asError gives every failure a code. What is not an *Error is a fault of the local cloud itself, or the caller's
 // context.
 func asError(err error) *Error {
-	var e *Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*Error](err); ok {
 		return e
 	}
 	return &Error{Status: http.StatusInternalServerError, Code: "InternalServerError", Message: err.Error()}

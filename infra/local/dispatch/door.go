@@ -64,9 +64,7 @@ func (d *Dispatcher) Endpoint() http.Handler {
 			http.Error(w, err.Error(), http.StatusBadRequest)
 			return
 		}
-		for k, v := range reply.Header {
-			w.Header()[k] = v
-		}
+		maps.Copy(w.Header(), reply.Header)
 		if r.Method != http.MethodHead {
 			w.Header().Set("Content-Length", strconv.Itoa(len(reply.Body)))
 		}

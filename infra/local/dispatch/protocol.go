@@ -3,7 +3,9 @@ package dispatch
 import (
 	"encoding/json"
 	"encoding/xml"
+	"maps"
 	"net/http"
+	"strconv"
 	"strings"
 )
 
@@ -102,12 +104,10 @@ func (p protocol) refuse(e *Error) Reply {
 		return Reply{Status: status, Header: http.Header{}, Body: xmlError(e)}
 	}
 	members := map[string]any{"__type": p.namespace + e.Code, "message": e.Message}
-	for k, v := range e.Extra {
-		members[k] = v
-	}
+	maps.Copy(members, e.Extra)
 	body, err := json.Marshal(members)
-	if err != nil { // an Extra that is no JSON: the code still arrives
-		body, _ = json.Marshal(map[string]any{"__type": p.namespace + e.Code, "message": err.Error()})
+	if err != nil { // an Extra that is no JSON: a mistake of the service, which its caller shall see
+		body = []byte(strconv.Quote(err.Error()))
 	}
 	h := http.Header{}
 	if p.query {

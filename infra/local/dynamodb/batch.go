@@ -83,15 +83,13 @@ func (s *Service) batchGet(in *batchGetInput) (any, error) {
 		out.Responses[name] = []attr.Map{}
 		var c cost
 		for i, r := range reads[name] {
-			stored, _ := r.table.rows.get(r.encoded)
-			if stored != nil && total+stored.size > maxBatchGetBytes {
+			item, size := r.read()
+			if total += size; total > maxBatchGetBytes {
 				rest := asked
 				rest.Keys = asked.Keys[i:]
 				out.UnprocessedKeys[name] = rest
 				break
 			}
-			item, size := r.read()
-			total += size
 			c.table += readUnits(size, asked.ConsistentRead)
 			if item != nil {
 				out.Responses[name] = append(out.Responses[name], *item)
@@ -155,7 +153,7 @@ type batchWriteReply struct {
 }
 
 func (s *Service) batchWrite(in *batchWriteInput) (any, error) {
-	if err := in.reports.check(); err != nil {
+	if err := in.check(); err != nil {
 		return nil, err
 	}
 	writes, err := s.batchWrites(in.RequestItems)

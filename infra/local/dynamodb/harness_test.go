@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -170,11 +171,8 @@ func (w *world) get(table string, k item) item {
 
 func (w *world) same(what string, got, want any) {
 	w.t.Helper()
-	if d := cmp.Diff(want, got, cmp.AllowUnexported(
-		types.AttributeValueMemberS{}, types.AttributeValueMemberN{}, types.AttributeValueMemberB{},
-		types.AttributeValueMemberBOOL{}, types.AttributeValueMemberNULL{}, types.AttributeValueMemberM{},
-		types.AttributeValueMemberL{}, types.AttributeValueMemberSS{}, types.AttributeValueMemberNS{},
-		types.AttributeValueMemberBS{}), cmp.Comparer(attr.Value.Equal)); d != "" {
+	everything := cmp.Exporter(func(reflect.Type) bool { return true })
+	if d := cmp.Diff(want, got, everything, cmp.Comparer(attr.Value.Equal)); d != "" {
 		w.t.Errorf("%s (-want +got):\n%s", what, d)
 	}
 }

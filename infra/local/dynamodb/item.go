@@ -96,7 +96,7 @@ func (s *Service) perform(operation string, w *write) (before, after attr.Map, c
 	switch {
 	case err == nil:
 		c = t.commit(w.encoded, old, after, nil)
-	case errors.Is(err, errCondition): // which costs what looking at the item costs
+	case errors.Is(err, errCondition): // which costs by the item that is there, and at least one unit
 		c.table = writeUnits(before.Size())
 	}
 	t.units.count(operation, 0, c.total())
@@ -197,7 +197,7 @@ func (s *Service) updateItem(in *updateInput) (any, error) {
 	if err := oneOf("returnValues", in.ReturnValues, returnValues...); err != nil {
 		return nil, err
 	}
-	if err := in.reports.check(); err != nil {
+	if err := in.check(); err != nil {
 		return nil, err
 	}
 	w, err := s.newWrite(updateAction, in.TableName, in.conditional, in.Key, nil, in.UpdateExpression)

@@ -1,7 +1,9 @@
 package dynamodb
 
 import (
+	"slices"
 	"strconv"
+	"strings"
 
 	"loophub/infra/local/dynamodb/attr"
 	"loophub/infra/local/dynamodb/expr"
@@ -196,6 +198,17 @@ func (r *reading) choose(in *listing) error {
 		if !r.index.all && !r.index.has[name] {
 			return invalid(invalidValues + "Global secondary index " + in.IndexName + " does not project [" + name + "]")
 		}
+	}
+	var unseen []string
+	for _, name := range r.filter.Roots() {
+		if !r.index.all && !r.index.has[name] {
+			unseen = append(unseen, name)
+		}
+	}
+	if len(unseen) > 0 {
+		slices.Sort(unseen)
+		return invalid(invalidValues + "Secondary index " + in.IndexName +
+			" does not project one or more filter attributes: [" + strings.Join(unseen, ", ") + "]")
 	}
 	return nil
 }

@@ -22,7 +22,7 @@ const (
 const Retention = 24 * time.Hour
 
 // Record is one change of an item. Its JSON is that of a record in Lambda's DynamoDB event (Lambda guide, "Using Lambda
-// with DynamoDB", read 2026-11-22).
+// with DynamoDB").
 type Record struct {
 	EventID        string        `json:"eventID"`
 	EventName      string        `json:"eventName"` // INSERT, MODIFY or REMOVE

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -88,6 +89,26 @@ func New(now func() time.Time, specs []TableSpec) (*Service, error) {
 
 // Table returns a table by name, nil if there is none.
 func (s *Service) Table(name string) *Table { return s.tables[name] }
+
+// Tables lists the tables by name.
+func (s *Service) Tables() []*Table {
+	list := make([]*Table, 0, len(s.tables))
+	for _, t := range s.tables {
+		list = append(list, t)
+	}
+	slices.SortFunc(list, func(a, b *Table) int { return strings.Compare(a.spec.Name, b.spec.Name) })
+	return list
+}
+
+// Stream returns the table whose stream has the ARN, nil if there is none.
+func (s *Service) Stream(arn string) *Table {
+	for _, t := range s.tables {
+		if t.spec.StreamARN == arn && t.spec.StreamView != "" {
+			return t
+		}
+	}
+	return nil
+}
 
 func (s *Service) table(spec TableSpec) (*Table, error) {
 	t := &Table{spec: spec, service: s, units: newLedger()}

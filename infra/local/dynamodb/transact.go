@@ -127,7 +127,7 @@ func (s *Service) transactWrite(in *transactWriteInput) (any, error) {
 	if err := countRule(len(in.TransactItems)); err != nil {
 		return nil, err
 	}
-	if err := in.reports.check(); err != nil {
+	if err := in.check(); err != nil {
 		return nil, err
 	}
 	writes, err := s.checked(in.TransactItems)
@@ -199,7 +199,7 @@ func charge(costs map[*Table]*cost, t *Table, c cost) {
 // settle counts the units of a transaction and reports them.
 func (s *Service) settle(costs map[*Table]*cost, in *transactWriteInput, kind kindOfUnits) transactReply {
 	var out transactReply
-	for _, t := range s.ordered() {
+	for _, t := range s.Tables() {
 		c := costs[t]
 		if c == nil {
 			continue
@@ -329,7 +329,7 @@ func (s *Service) transactGet(in *transactGetInput) (any, error) {
 		out.Responses[i] = found{Item: item}
 		charge(costs, r.table, cost{table: readUnits(size, true)})
 	}
-	for _, t := range s.ordered() {
+	for _, t := range s.Tables() {
 		if c := costs[t]; c != nil {
 			t.units.count("TransactGetItems", c.total(), 0)
 			if r := c.report(t, in.ReturnConsumedCapacity, readKind); r != nil {

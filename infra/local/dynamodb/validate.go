@@ -6,7 +6,7 @@ import (
 	"loophub/infra/local/dynamodb/attr"
 )
 
-// Limits (developer guide, "Quotas in Amazon DynamoDB", read 2026-11-22).
+// Limits (developer guide, "Quotas in Amazon DynamoDB").
 const (
 	maxItem      = 400 << 10
 	maxPartition = 2048

@@ -124,16 +124,6 @@ func (s *Service) lookup(name string) (*Table, error) {
 		Message: "Requested resource not found"}
 }
 
-// ordered lists the tables by name.
-func (s *Service) ordered() []*Table {
-	list := make([]*Table, 0, len(s.tables))
-	for _, t := range s.tables {
-		list = append(list, t)
-	}
-	slices.SortFunc(list, func(a, b *Table) int { return strings.Compare(a.spec.Name, b.spec.Name) })
-	return list
-}
-
 // values is ExpressionAttributeValues, which words its errors in its own way.
 type values attr.Map
 

@@ -45,12 +45,17 @@ func (w *write) outcome(old *row) (attr.Map, error) {
 	if old != nil {
 		before = old.item
 	}
+	if w.action == putAction { // what the item alone tells is refused before any condition
+		if err := w.table.check(w.item, putTooLarge); err != nil {
+			return nil, err
+		}
+	}
 	if !w.condition.Holds(before) {
 		return nil, errCondition
 	}
 	switch w.action {
 	case putAction:
-		return w.item, w.table.check(w.item, putTooLarge)
+		return w.item, nil
 	case deleteAction:
 		return nil, nil
 	case checkAction:
@@ -95,7 +100,7 @@ func (t *Table) commit(key string, old *row, after attr.Map, by *UserIdentity) c
 
 // commit brings the index up to date and returns the write units of doing so: none if nothing that it projects
 // changed, two if the entry moves (developer guide, "Using global secondary indexes", provisioned throughput
-// considerations, read 2026-11-22).
+// considerations).
 func (i *index) commit(primary string, before, after attr.Map) float64 {
 	oldKey, oldRow := i.entry(primary, before)
 	newKey, newRow := i.entry(primary, after)
@@ -142,7 +147,8 @@ func (t *Table) reschedule(primary string, before, after attr.Map) {
 	}
 }
 
-// maxOverdue is how long ago an expiry may lie: DynamoDB leaves items alone that expired more than five years ago.
+// maxOverdue is how long ago an expiry may lie: DynamoDB leaves items alone that expired more than five years ago
+// (developer guide, "Using DynamoDB Time to Live", read 2026-11-22).
 const maxOverdue = 5 * 365 * 24 * time.Hour
 
 // Expire deletes the items whose expiry lies before now, as DynamoDB does in the background, and returns how many. The
@@ -151,7 +157,7 @@ func (s *Service) Expire(now time.Time) int {
 	s.mu.Lock()
 	count := 0
 	var changed []*Table
-	for _, t := range s.ordered() {
+	for _, t := range s.Tables() {
 		before := t.stream.next
 		count += t.expire(now)
 		if t.stream.next != before {
@@ -184,7 +190,7 @@ func (s *Service) NextExpiry() (time.Time, bool) {
 	defer s.mu.Unlock()
 	var next time.Time
 	from := attr.NumberValue(attr.Int(s.now().Add(-maxOverdue).Unix())).AppendOrdered(nil)
-	for _, t := range s.ordered() {
+	for _, t := range s.Tables() {
 		t.expiry.ascend(string(from), "", func(_, primary string) bool {
 			r, _ := t.rows.get(primary)
 			seconds, ok := r.item[t.spec.TTLAttribute].Num.Int64()

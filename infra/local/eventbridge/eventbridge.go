@@ -155,8 +155,7 @@ func (s *Service) deliver(r Rule, t Target, event []byte) {
 		return
 	}
 	code := "SDK_CLIENT_ERROR"
-	var e *dispatch.Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*dispatch.Error](err); ok {
 		if code = e.Code; strings.HasPrefix(code, "AccessDenied") {
 			code = "NO_PERMISSIONS"
 		}

@@ -34,6 +34,11 @@ type result struct {
 	ErrorMessage string `json:",omitempty"`
 }
 
+// Operations lists what is implemented.
+func Operations() []string { return []string{putEvents} }
+
+const putEvents = "PutEvents"
+
 // Serve implements dispatch.Service.
 func (s *Service) Serve(_ context.Context, c dispatch.Call) (dispatch.Reply, error) {
 	in, err := read(c)
@@ -83,7 +88,7 @@ func (s *Service) Needs(c dispatch.Call) ([]dispatch.Need, error) {
 }
 
 func read(c dispatch.Call) ([]entry, error) {
-	if c.Operation != "PutEvents" {
+	if c.Operation != putEvents {
 		return nil, dispatch.Unimplemented(c)
 	}
 	var in struct{ Entries []entry }

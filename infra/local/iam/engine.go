@@ -46,12 +46,6 @@ func New() *Engine { return &Engine{roles: map[string]Role{}} }
 // AddRole makes a role known.
 func (e *Engine) AddRole(r Role) { e.roles[r.ARN] = r }
 
-// Role returns a role by ARN.
-func (e *Engine) Role(arn string) (Role, bool) {
-	r, ok := e.roles[arn]
-	return r, ok
-}
-
 // Attach adds a resource policy; it acts on resources that match one of the ARN patterns in scope.
 func (e *Engine) Attach(doc Document, scope ...string) {
 	e.resources = append(e.resources, attached{scope: scope, doc: doc})

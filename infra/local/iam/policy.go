@@ -100,10 +100,10 @@ func parsePrincipals(raw json.RawMessage) ([]principal, error) {
 	if raw == nil {
 		return nil, nil
 	}
-	var any string
-	if json.Unmarshal(raw, &any) == nil {
-		if any != "*" {
-			return nil, fmt.Errorf("principal %q", any)
+	var word string
+	if json.Unmarshal(raw, &word) == nil {
+		if word != "*" {
+			return nil, fmt.Errorf("principal %q", word)
 		}
 		return []principal{{"AWS", "*"}}, nil
 	}

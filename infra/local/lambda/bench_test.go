@@ -52,7 +52,7 @@ func newBench(t testing.TB, factory Factory, change ...func(*Function)) *bench {
 		c(&f)
 	}
 	var err error
-	b.Service, err = New(Config{Region: "us-east-1", Account: "1", Timers: b.clock, Tracker: b.tracker, Functions: []Function{f},
+	b.Service, err = New(Config{Region: "us-east-1", Timers: b.clock, Tracker: b.tracker, Functions: []Function{f},
 		SDK: func(role string) aws.Config { return aws.Config{HTTPClient: recorder{b, role}} }})
 	if err != nil {
 		t.Fatal(err)

@@ -81,7 +81,7 @@ type outcome struct {
 func (f *function) run(i *instance, id string, payload []byte) ([]byte, *failure) {
 	ctx, cancel := context.WithTimeout(f.service.life, f.Timeout)
 	defer cancel()
-	ctx = lambdacontext.NewContext(ctx, &lambdacontext.LambdaContext{AwsRequestID: id, InvokedFunctionArn: f.ARN})
+	ctx = lambdacontext.NewContext(f.service.cfg.Tracker.With(ctx), &lambdacontext.LambdaContext{AwsRequestID: id, InvokedFunctionArn: f.ARN})
 	done := make(chan outcome, 1)
 	go func() { done <- f.call(ctx, i, id, payload) }()
 	select {
@@ -136,7 +136,7 @@ func (f *function) call(ctx context.Context, i *instance, id string, payload []b
 func (f *function) environment(i *instance) Environment {
 	cfg := f.service.cfg.SDK(f.Role)
 	cfg.HTTPClient = lifeline{i, cfg.HTTPClient}
-	return Environment{Config: cfg, Getenv: f.getenv, Now: f.service.cfg.Timers.Now, Stdout: f.out}
+	return Environment{Config: cfg, Getenv: f.getenv, Now: f.service.cfg.Timers.Now, Log: f.out}
 }
 
 // lifeline ends with its instance: whatever a dead one still asks for does not happen.
@@ -156,7 +156,7 @@ func (l lifeline) Do(r *http.Request) (*http.Response, error) {
 
 // asError names an error as the Go runtime of Lambda does: by its type.
 func asError(err error) messages.InvokeResponse_Error {
-	if own, ok := err.(messages.InvokeResponse_Error); ok {
+	if own, ok := err.(messages.InvokeResponse_Error); ok { //nolint:errorlint // the runtime looks no deeper either
 		return own
 	}
 	return messages.InvokeResponse_Error{Message: err.Error(), Type: typeName(err)}

@@ -27,7 +27,7 @@ type Environment struct {
 	Config aws.Config          // calls carry the function's role and end with the instance
 	Getenv func(string) string // the variables of the template and those that Lambda sets
 	Now    func() time.Time    // the local cloud's clock
-	Stdout io.Writer           // lines written here arrive in the function's log group
+	Log    io.Writer           // lines written here arrive in the function's log group
 }
 
 // Factory starts an instance: what a function does before its first invocation.
@@ -52,9 +52,9 @@ type Function struct {
 
 // Config is what the service is made of.
 type Config struct {
-	Region, Account string
-	Timers          clock.Timers
-	Tracker         *work.Tracker
+	Region  string
+	Timers  clock.Timers
+	Tracker *work.Tracker
 	// SDK returns the configuration of the AWS SDK for a role.
 	SDK       func(role string) aws.Config
 	Functions []Function
@@ -65,7 +65,7 @@ type Service struct {
 	cfg       Config
 	functions map[string]*function // by name and by ARN
 	serial    atomic.Uint64
-	life      context.Context
+	life      context.Context //nolint:containedctx // the service's own, which invocations end with
 	end       context.CancelCauseFunc
 
 	mu    sync.Mutex
@@ -125,6 +125,12 @@ type Result struct {
 
 // Invoke runs a function and waits for it.
 func (s *Service) Invoke(name string, payload []byte) (Result, error) {
+	defer s.cfg.Tracker.Begin()()
+	return s.invoke(name, payload)
+}
+
+// invoke is Invoke within a task that counts already, once.
+func (s *Service) invoke(name string, payload []byte) (Result, error) {
 	f := s.functions[name]
 	if f == nil {
 		return Result{}, &dispatch.Error{Status: http.StatusNotFound, Code: "ResourceNotFoundException",
@@ -137,9 +143,7 @@ func (s *Service) Invoke(name string, payload []byte) (Result, error) {
 	if err := context.Cause(s.life); err != nil {
 		return Result{}, fmt.Errorf("invoking %s: %w", name, err)
 	}
-	defer s.cfg.Tracker.Begin()()
-	id := s.requestID()
-	return f.invoke(id, payload), nil
+	return f.invoke(s.requestID(), payload), nil
 }
 
 // Instances counts a function's cold starts, and its instances at work and in waiting.

@@ -37,8 +37,8 @@ func TestAnInstanceStartsOnceAndServesAgain(t *testing.T) {
 			if deadline, ok := ctx.Deadline(); !ok || time.Until(deadline) > 10*time.Second {
 				t.Errorf("deadline %v %v", deadline, ok)
 			}
-			fmt.Fprintf(e.Stdout, "part one, ")
-			fmt.Fprintf(e.Stdout, "part two\n")
+			fmt.Fprintf(e.Log, "part one, ")
+			fmt.Fprintf(e.Log, "part two\n")
 			return append(p, '!'), nil
 		}), nil
 	})

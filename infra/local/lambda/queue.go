@@ -99,7 +99,7 @@ func (p *queuePoller) deliver(batch []events.SQSMessage) {
 		p.function.Log(fmt.Sprintf("encoding messages of %s: %v", p.SourceARN, err))
 		return
 	}
-	result, err := p.service.Invoke(p.function.Name, payload)
+	result, err := p.service.invoke(p.function.Name, payload)
 	if err != nil || result.Failed {
 		return
 	}

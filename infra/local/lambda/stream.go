@@ -49,14 +49,15 @@ type StreamMapping struct {
 // shard is the id of the one shard of every stream here.
 const shard = "shardId-00000000000000000000-local000"
 
-// readAhead is how many records are looked at for one batch, since the filter may drop many.
+// readAhead is how many records are read at a time, since the filter may drop many.
 const readAhead = 1000
 
 type streamPoller struct {
 	StreamMapping
 	function *function
 	service  *Service
-	position uint64 // of the last record dealt with
+	position uint64   // of the last record read
+	ahead    []Record // read and not yet dealt with
 }
 
 // MapStream starts a mapping.
@@ -75,38 +76,45 @@ func (s *Service) MapStream(m StreamMapping) error {
 	return nil
 }
 
-// step deals with one batch. The position moves only when the batch is done with: delivered, or given up.
+// step deals with one batch. Its records leave only when the batch is done with: delivered, or given up.
 func (p *streamPoller) step() bool {
-	records, err := p.Stream.Records(p.position, readAhead)
-	if err != nil {
-		p.function.Log(fmt.Sprintf("reading %s: %v", p.SourceARN, err))
-		return false
+	if len(p.ahead) < p.BatchSize {
+		records, err := p.Stream.Records(p.position, readAhead)
+		if err != nil {
+			p.function.Log(fmt.Sprintf("reading %s: %v", p.SourceARN, err))
+			return false
+		}
+		if len(records) > 0 {
+			p.position = records[len(records)-1].Position
+		}
+		for _, r := range records {
+			if p.fits(r) {
+				p.ahead = append(p.ahead, r)
+			}
+		}
+		if len(records) == 0 && len(p.ahead) == 0 {
+			return false
+		}
 	}
-	if len(records) == 0 {
-		return false
-	}
-	batch, last := p.fill(records)
+	batch := p.fill()
 	if len(batch) > 0 && !p.deliver(batch, 0) {
 		return false
 	}
-	p.position = last
+	p.ahead = p.ahead[len(batch):]
 	return true
 }
 
-// fill picks the records of the next batch, by filter, number and size, and names the last one looked at.
-func (p *streamPoller) fill(records []Record) (batch []Record, last uint64) {
+// fill picks the records of the next batch, by number and size.
+func (p *streamPoller) fill() (batch []Record) {
 	size := 0
-	for _, r := range records {
-		if p.fits(r) {
-			if len(batch) == p.BatchSize || len(batch) > 0 && size+len(r.Event)+1 > MaxPayload-envelope {
-				break
-			}
-			size += len(r.Event) + 1
-			batch = append(batch, r)
+	for _, r := range p.ahead {
+		if len(batch) == p.BatchSize || len(batch) > 0 && size+len(r.Event)+1 > MaxPayload-envelope {
+			break
 		}
-		last = r.Position
+		size += len(r.Event) + 1
+		batch = append(batch, r)
 	}
-	return batch, last
+	return batch
 }
 
 // envelope is what an event holds around its records.
@@ -125,7 +133,7 @@ func (p *streamPoller) deliver(batch []Record, failures int) bool {
 		if len(batch) == 0 {
 			return true
 		}
-		result, err := p.service.Invoke(p.function.Name, payloadOf(batch))
+		result, err := p.service.invoke(p.function.Name, payloadOf(batch))
 		if err != nil { // stopping
 			return false
 		}

@@ -92,6 +92,20 @@ func TestStreamDeliversInOrderAndBatches(t *testing.T) {
 	c.want(t, "a", "b c d", "e")
 }
 
+func TestStreamReadsALongBacklogInOrder(t *testing.T) {
+	var keys []string
+	for i := range 2*readAhead + 10 {
+		keys = append(keys, fmt.Sprint(i))
+	}
+	_, c, _, _ := stream(t, func(m *StreamMapping) { m.BatchSize = 100 }, keys...)
+	if got := strings.Join(c.batches, " "); got != strings.Join(keys, " ") {
+		t.Errorf("the order is lost, or records are: %d batches", len(c.batches))
+	}
+	if want := (len(keys) + 99) / 100; len(c.batches) != want {
+		t.Errorf("%d batches, want %d full ones", len(c.batches), want)
+	}
+}
+
 func TestStreamFromLatest(t *testing.T) {
 	b, c, s, _ := stream(t, func(m *StreamMapping) { m.FromLatest = true }, "a", "b")
 	s.add("c")

@@ -38,8 +38,7 @@ func (s *Service) Handler(u URL) http.Handler {
 		}
 		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, MaxPayload))
 		if err != nil {
-			var big *http.MaxBytesError
-			if errors.As(err, &big) {
+			if _, big := errors.AsType[*http.MaxBytesError](err); big {
 				refuse(w, http.StatusRequestEntityTooLarge, tooLarge)
 			} // else the caller hung up: nobody reads an answer
 			return
@@ -84,14 +83,16 @@ func (s *Service) request(domain string, r *http.Request, body []byte) events.La
 		source = r.RemoteAddr
 	}
 	id, _, _ := strings.Cut(domain, ".")
+	request := s.requestID()
+	trace := fmt.Sprintf("Root=1-%08x-%s", now.Unix(), strings.ReplaceAll(request, "-", "")[8:])
 	out := events.LambdaFunctionURLRequest{
 		Version:        "2.0",
 		RawPath:        r.URL.EscapedPath(),
 		RawQueryString: r.URL.RawQuery,
-		Headers:        headers(r, source),
+		Headers:        headers(r, source, trace),
 		RequestContext: events.LambdaFunctionURLRequestContext{
 			AccountID:    "anonymous",
-			RequestID:    s.requestID(),
+			RequestID:    request,
 			APIID:        id,
 			DomainName:   domain,
 			DomainPrefix: id,
@@ -115,7 +116,7 @@ func (s *Service) request(domain string, r *http.Request, body []byte) events.La
 }
 
 // headers are lower-cased, repeated ones joined by commas. Those that AWS's front adds are added here as well.
-func headers(r *http.Request, source string) map[string]string {
+func headers(r *http.Request, source, trace string) map[string]string {
 	out := map[string]string{}
 	for name, values := range r.Header {
 		if name != "Cookie" {
@@ -123,6 +124,7 @@ func headers(r *http.Request, source string) map[string]string {
 		}
 	}
 	out["host"] = r.Host
+	out["x-amzn-trace-id"] = trace
 	out["x-forwarded-proto"] = "https"
 	out["x-forwarded-port"] = "443"
 	if earlier := out["x-forwarded-for"]; earlier != "" {

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -33,6 +34,10 @@ func TestURLRequest(t *testing.T) {
 	r.Header = http.Header{"Content-Type": {"application/json; charset=utf-8"}, "X-Signature": {"s1", "s2"}, "User-Agent": {"shop/1"},
 		"Cookie": {"a=1; b=2"}, "X-Forwarded-For": {"198.51.100.1"}}
 	open(b).ServeHTTP(httptest.NewRecorder(), r)
+	if trace := got.Headers["x-amzn-trace-id"]; !regexp.MustCompile(`^Root=1-[0-9a-f]{8}-[0-9a-f]{24}$`).MatchString(trace) {
+		t.Errorf("trace id %q", trace)
+	}
+	delete(got.Headers, "x-amzn-trace-id")
 	want := events.LambdaFunctionURLRequest{
 		Version: "2.0", RawPath: "/hooks/a%20b/c", RawQueryString: "x=1&y=2&x=3", Cookies: []string{"a=1", "b=2"},
 		QueryStringParameters: map[string]string{"x": "1,3", "y": "2"}, Body: `{"a":1}`,

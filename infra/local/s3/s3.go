@@ -6,7 +6,9 @@ import (
 	"crypto/md5"
 	"encoding/hex"
 	"fmt"
+	"maps"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -63,6 +65,9 @@ var actions = map[string]string{
 	"PutObject": "s3:PutObject", "GetObject": "s3:GetObject", "HeadObject": "s3:GetObject",
 	"DeleteObject": "s3:DeleteObject",
 }
+
+// Operations lists what is implemented.
+func Operations() []string { return slices.Sorted(maps.Keys(actions)) }
 
 // Needs implements dispatch.Service.
 func (s *Service) Needs(c dispatch.Call) ([]dispatch.Need, error) {

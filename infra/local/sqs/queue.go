@@ -48,7 +48,7 @@ type queue struct {
 	messages map[string]*message // by id
 	ready    messageHeap         // visible, oldest first
 	hidden   messageHeap         // delayed or in flight, earliest return first
-	waiters  map[chan struct{}]bool
+	waiters  map[*waiter]bool
 	watch    func()
 
 	withdraw func() // of the timer for the earliest return
@@ -82,7 +82,7 @@ type Attribute struct {
 func New(t clock.Timers, queues []Queue) (*Service, error) {
 	s := &Service{timers: t, byName: map[string]*queue{}, byARN: map[string]*queue{}}
 	for _, def := range queues {
-		q := &queue{Queue: def, created: t.Now(), messages: map[string]*message{}, waiters: map[chan struct{}]bool{}}
+		q := &queue{Queue: def, created: t.Now(), messages: map[string]*message{}, waiters: map[*waiter]bool{}}
 		q.hidden.byReturn = true
 		s.byName[def.Name], s.byARN[def.ARN] = q, q
 	}
@@ -179,14 +179,27 @@ func (s *Service) rouse(q *queue) (after func()) {
 	if len(q.ready.list) == 0 {
 		return func() {}
 	}
-	for c := range q.waiters {
-		close(c)
-		delete(q.waiters, c)
+	for w := range q.waiters {
+		q.rouseOne(w)
 	}
 	if q.watch == nil {
 		return func() {}
 	}
 	return q.watch
+}
+
+// waiter is a receive that waits.
+type waiter struct {
+	roused chan struct{}
+	resume func() // counts its task in again
+}
+
+func (q *queue) rouseOne(w *waiter) {
+	if q.waiters[w] {
+		delete(q.waiters, w)
+		w.resume()
+		close(w.roused)
+	}
 }
 
 // arm keeps one timer per queue, at or before the earliest return.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"loophub/infra/local/dispatch"
+	"loophub/infra/local/work"
 )
 
 // Message is a received message.
@@ -64,7 +65,7 @@ func (s *Service) receiveMessage(ctx context.Context, c dispatch.Call) (any, err
 	if err != nil {
 		return nil, err
 	}
-	system := append(in.AttributeNames, in.MessageSystemAttributeNames...)
+	system := slices.Concat(in.AttributeNames, in.MessageSystemAttributeNames)
 	for i := range messages {
 		messages[i].keep(system, in.MessageAttributeNames)
 	}
@@ -73,46 +74,36 @@ func (s *Service) receiveMessage(ctx context.Context, c dispatch.Call) (any, err
 
 // await receives, and if there is nothing waits for a message, the clock or the caller's end.
 func (s *Service) await(ctx context.Context, q *queue, count int, visibility, wait time.Duration) ([]Message, error) {
-	s.mu.Lock()
-	out, after := s.take(q, count, visibility)
-	if len(out) > 0 || wait == 0 {
-		s.mu.Unlock()
-		after()
-		return out, nil
-	}
 	until := s.timers.Now().Add(wait)
-	s.mu.Unlock()
-	after()
-	over := make(chan struct{})
-	defer s.timers.At(until, func() { close(over) })()
 	for {
 		s.mu.Lock()
 		out, after := s.take(q, count, visibility)
-		arrival := make(chan struct{})
-		if len(out) == 0 {
-			q.waiters[arrival] = true
-		}
-		s.mu.Unlock()
-		after()
-		if len(out) > 0 {
+		if len(out) > 0 || !s.timers.Now().Before(until) {
+			s.mu.Unlock()
+			after()
 			return out, nil
 		}
+		w := &waiter{roused: make(chan struct{}), resume: work.Park(ctx)}
+		q.waiters[w] = true
+		s.mu.Unlock()
+		after()
+		withdraw := s.timers.At(until, func() { s.rouseOne(q, w) })
 		select {
-		case <-arrival:
-		case <-over:
-			s.forget(q, arrival)
-			return nil, nil
+		case <-w.roused:
 		case <-ctx.Done():
-			s.forget(q, arrival)
+			s.rouseOne(q, w)
+		}
+		withdraw()
+		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
 	}
 }
 
-func (s *Service) forget(q *queue, arrival chan struct{}) {
+func (s *Service) rouseOne(q *queue, w *waiter) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	delete(q.waiters, arrival)
+	q.rouseOne(w)
 }
 
 // Receive takes messages as an event source mapping does, all attributes included, without waiting.
@@ -213,8 +204,8 @@ func (m *Message) keep(system, own []string) {
 	asked := map[string]Attribute{}
 	for name, a := range m.MessageAttributes {
 		if slices.ContainsFunc(own, func(p string) bool {
-			prefix, any := strings.CutSuffix(p, ".*")
-			return p == "All" || p == ".*" || p == name || any && strings.HasPrefix(name, prefix)
+			prefix, open := strings.CutSuffix(p, ".*")
+			return p == "All" || p == ".*" || p == name || open && strings.HasPrefix(name, prefix)
 		}) {
 			asked[name] = a
 		}
@@ -222,18 +213,15 @@ func (m *Message) keep(system, own []string) {
 	m.MessageAttributes, m.MD5OfMessageAttributes = asked, sumAttributes(asked)
 }
 
-// held finds the message of a receipt. It is nil when the message is gone or has been received again since: SQS then
+// held finds the message of a receipt. It is not ok when the message is gone or has been received again since: SQS then
 // answers success and does nothing.
-func (q *queue) held(receipt string) (*message, error) {
+func (q *queue) held(receipt string) (m *message, ok bool, err error) {
 	raw, err := base64.StdEncoding.DecodeString(receipt)
-	id, count, ok := strings.Cut(string(raw), "#")
-	if err != nil || !ok {
-		return nil, &dispatch.Error{Code: "ReceiptHandleIsInvalid",
+	id, count, whole := strings.Cut(string(raw), "#")
+	if err != nil || !whole {
+		return nil, false, &dispatch.Error{Code: "ReceiptHandleIsInvalid",
 			Message: fmt.Sprintf("The input receipt handle %q is not a valid receipt handle.", receipt)}
 	}
-	m := q.messages[id]
-	if m == nil || strconv.Itoa(m.receives) != count {
-		return nil, nil
-	}
-	return m, nil
+	m = q.messages[id]
+	return m, m != nil && strconv.Itoa(m.receives) == count, nil
 }

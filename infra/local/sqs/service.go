@@ -3,8 +3,11 @@ package sqs
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 
 	"loophub/infra/local/dispatch"
@@ -28,6 +31,9 @@ var operations = map[string]operation{
 	"GetQueueAttributes":           {"GetQueueAttributes", (*Service).getQueueAttributes},
 	"GetQueueUrl":                  {"GetQueueUrl", (*Service).getQueueURL},
 }
+
+// Operations lists what is implemented.
+func Operations() []string { return slices.Sorted(maps.Keys(operations)) }
 
 // Serve implements dispatch.Service.
 func (s *Service) Serve(ctx context.Context, c dispatch.Call) (dispatch.Reply, error) {
@@ -102,7 +108,7 @@ type failure struct {
 
 func failed(id string, err error) failure {
 	f := failure{ID: id, SenderFault: true, Code: "InternalError", Message: err.Error()}
-	if e, ok := err.(*dispatch.Error); ok {
+	if e, ok := errors.AsType[*dispatch.Error](err); ok {
 		f.Code, f.Message = strings.TrimSuffix(e.Code, "Exception"), e.Message
 	}
 	return f

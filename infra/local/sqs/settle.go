@@ -55,8 +55,8 @@ func (s *Service) deleteMessageBatch(_ context.Context, c dispatch.Call) (any, e
 func (s *Service) delete(q *queue, receipt string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	m, err := q.held(receipt)
-	if err != nil || m == nil {
+	m, ok, err := q.held(receipt)
+	if err != nil || !ok {
 		return err
 	}
 	q.remove(m)
@@ -123,11 +123,11 @@ func (s *Service) change(q *queue, c change) error {
 func (s *Service) changeLocked(q *queue, c change) (after func(), err error) {
 	now := s.timers.Now()
 	q.settle(now)
-	m, err := q.held(c.ReceiptHandle)
+	m, ok, err := q.held(c.ReceiptHandle)
 	if err != nil {
 		return nil, err
 	}
-	if m == nil || !m.inFlight {
+	if !ok || !m.inFlight {
 		return nil, &dispatch.Error{Code: "MessageNotInflight",
 			Message: "The message referred to is not in flight."}
 	}

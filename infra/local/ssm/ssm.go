@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -68,6 +69,9 @@ var operations = map[string]operation{
 	"GetParametersByPath": {(*Service).getParametersByPath, func(r request) []string { return []string{r.Path} }},
 	"PutParameter":        {(*Service).putParameter, func(r request) []string { return []string{r.Name} }},
 }
+
+// Operations lists what is implemented.
+func Operations() []string { return slices.Sorted(maps.Keys(operations)) }
 
 // Serve implements dispatch.Service.
 func (s *Service) Serve(_ context.Context, c dispatch.Call) (dispatch.Reply, error) {

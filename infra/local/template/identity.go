@@ -3,6 +3,8 @@ package template
 import (
 	"fmt"
 	"hash/fnv"
+	"maps"
+	"slices"
 	"strings"
 )
 
@@ -70,6 +72,9 @@ var identities = map[string]identity{
 	"AWS::CDK::Metadata": {},
 }
 
+// Types lists the resource types that the local cloud knows.
+func Types() []string { return slices.Sorted(maps.Keys(identities)) }
+
 // streamLabel stands in a stream's ARN where AWS puts the moment at which the stream was switched on.
 const streamLabel = "2026-01-01T00:00:00.000"
 
@@ -86,14 +91,14 @@ func functionURL(id ident) string {
 // mappingID is a UUID that depends on the logical id alone.
 func mappingID(id ident) string {
 	h := fnv.New64a()
-	h.Write([]byte(id.logical))
+	_, _ = h.Write([]byte(id.logical)) // a hash takes everything
 	return fmt.Sprintf("10ca1000-0000-4000-8001-%012x", h.Sum64()&0xffffffffffff)
 }
 
 // label is a DNS label made from a logical id.
 func label(logical string) string {
 	h := fnv.New64a()
-	h.Write([]byte(logical))
+	_, _ = h.Write([]byte(logical)) // a hash takes everything
 	return fmt.Sprintf("local%016x", h.Sum64())
 }
 

@@ -37,8 +37,8 @@ func (r *resolver) pseudo(name string) (string, bool) {
 // resolve returns v with every intrinsic function replaced. {"Ref": "AWS::NoValue"} removes its property or element.
 func (r *resolver) resolve(v any) (any, error) {
 	out, err := r.value(v)
-	if err == nil && out == absent {
-		return nil, nil
+	if out == absent {
+		out = nil
 	}
 	return out, err
 }
@@ -93,7 +93,7 @@ func (r *resolver) call(name string, argument any) (any, error) {
 	case "Ref":
 		id, ok := argument.(string)
 		if !ok {
-			return nil, fmt.Errorf("Ref of %v", argument)
+			return nil, fmt.Errorf("reference (Ref) to %v", argument)
 		}
 		if id == "AWS::NoValue" {
 			return absent, nil
@@ -135,7 +135,7 @@ func apply(name string, arg any) (any, error) {
 			return nil, fmt.Errorf("expected a separator and a text, got %v", arg)
 		}
 		var out []any
-		for _, s := range strings.Split(text, separator) {
+		for s := range strings.SplitSeq(text, separator) {
 			out = append(out, s)
 		}
 		return out, nil
@@ -186,7 +186,7 @@ func (r *resolver) ref(id string) (any, error) {
 	}
 	who, kind, err := r.ident(id)
 	if err != nil {
-		return nil, fmt.Errorf("Ref %s: %w", id, err)
+		return nil, fmt.Errorf("reference to %s: %w", id, err)
 	}
 	if kind.ref != nil {
 		return kind.ref(who), nil
@@ -207,12 +207,11 @@ func (r *resolver) getAtt(argument any) (any, error) {
 	}
 	who, kind, err := r.ident(id)
 	if err != nil {
-		return nil, fmt.Errorf("Fn::GetAtt %s: %w", id, err)
+		return nil, fmt.Errorf("attribute %s of %s: %w", attribute, id, err)
 	}
 	give := kind.attribute[attribute]
 	if give == nil {
-		return nil, fmt.Errorf("Fn::GetAtt %s.%s: the local cloud does not know this attribute of %s", id, attribute,
-			r.raw[id].Type)
+		return nil, fmt.Errorf("attribute %s of %s: the local cloud does not know it of %s", attribute, id, r.raw[id].Type)
 	}
 	return give(who), nil
 }

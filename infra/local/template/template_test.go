@@ -82,7 +82,7 @@ func TestLoadRefusesEverythingAtOnce(t *testing.T) {
 		"resource A (AWS::SNS::Topic): the local cloud does not know this resource type",
 		`resource B (AWS::SQS::Queue): json: unknown field "FifoQueue"`,
 		"Fn::FindInMap: the local cloud does not know this function",
-		"Ref Nowhere: the template has no resource or parameter of this name",
+		"reference to Nowhere: the template has no resource or parameter of this name",
 		"its name depends on itself",
 		"it has no metadata loophub:stage",
 		`unknown field "ManagedPolicyArns"`,

@@ -10,16 +10,20 @@ import (
 // that nothing follows any more from what was asked.
 type Tracker struct {
 	mu    sync.Mutex
-	count int
+	count int           // below zero for a moment when a task ends while its parked call has yet to notice
 	rest  chan struct{} // closed when count falls to zero; nil while nobody waits
 }
 
 // Begin counts a task in; the returned function counts it out, once.
 func (t *Tracker) Begin() (end func()) {
-	t.mu.Lock()
-	t.count++
-	t.mu.Unlock()
+	t.begin()
 	return sync.OnceFunc(t.end)
+}
+
+func (t *Tracker) begin() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.count++
 }
 
 // Go runs f on a counted goroutine.
@@ -35,7 +39,7 @@ func (t *Tracker) end() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.count--
-	if t.count == 0 && t.rest != nil {
+	if t.count <= 0 && t.rest != nil {
 		close(t.rest)
 		t.rest = nil
 	}
@@ -45,7 +49,7 @@ func (t *Tracker) end() {
 func (t *Tracker) Idle(ctx context.Context) error {
 	for {
 		t.mu.Lock()
-		if t.count == 0 {
+		if t.count <= 0 {
 			t.mu.Unlock()
 			return nil
 		}
@@ -60,6 +64,22 @@ func (t *Tracker) Idle(ctx context.Context) error {
 			return context.Cause(ctx)
 		}
 	}
+}
+
+type key struct{}
+
+// With returns a context for the calls that a counted task makes, so that they can park it.
+func (t *Tracker) With(ctx context.Context) context.Context { return context.WithValue(ctx, key{}, t) }
+
+// Park counts the task of ctx out while it waits for the clock: at rest means that nothing happens before time passes.
+// Whoever ends the wait calls resume first, before it lets go of what it holds; calling it again does nothing.
+func Park(ctx context.Context) (resume func()) {
+	t, ok := ctx.Value(key{}).(*Tracker)
+	if !ok { // a caller from outside was never counted
+		return func() {}
+	}
+	t.end()
+	return sync.OnceFunc(t.begin)
 }
 
 // Loop does a kind of work on one goroutine at a time, and on none while there is nothing to do.

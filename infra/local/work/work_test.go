@@ -61,7 +61,7 @@ func TestLoopDoesAllWorkOneAtATime(t *testing.T) {
 		done.Add(1)
 		return true
 	})
-	for i := 0; i < 1000; i++ {
+	for range 1000 {
 		todo.Add(1)
 		l.Wake()
 	}
@@ -76,5 +76,33 @@ func TestLoopDoesAllWorkOneAtATime(t *testing.T) {
 	l.Wake()
 	if err := tr.Idle(context.Background()); err != nil || done.Load() != 1000 {
 		t.Errorf("after Stop: %v, %d pieces done", err, done.Load())
+	}
+}
+
+func TestAParkedTaskIsAtRestUntilItIsResumed(t *testing.T) {
+	var tr Tracker
+	resumed, finish := make(chan func(), 1), make(chan struct{})
+	tr.Go(func() {
+		resumed <- Park(tr.With(context.Background()))
+		<-finish
+	})
+	resume := <-resumed
+	if err := tr.Idle(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	resume()
+	resume()
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if err := tr.Idle(ctx); err == nil {
+		t.Error("a resumed task does not count")
+	}
+	close(finish)
+	if err := tr.Idle(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	Park(context.Background())() // from outside: without effect
+	if err := tr.Idle(ctx); err != nil {
+		t.Error("parking a task that was never counted counted it")
 	}
 }

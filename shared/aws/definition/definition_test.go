@@ -17,7 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	connector "loophub/connectors"
-	"loophub/shared/aws/awstest"
+	"loophub/infra/local/awstest"
 	"loophub/shared/aws/definition"
 	"loophub/shared/fault"
 	"loophub/shared/workspace"

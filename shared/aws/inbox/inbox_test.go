@@ -20,7 +20,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	connector "loophub/connectors"
-	"loophub/shared/aws/awstest"
+	"loophub/infra/local/awstest"
 	"loophub/shared/aws/inbox"
 	"loophub/shared/aws/overflow"
 	"loophub/shared/delivery"

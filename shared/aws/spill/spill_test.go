@@ -10,7 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	connector "loophub/connectors"
-	"loophub/shared/aws/awstest"
+	"loophub/infra/local/awstest"
 	"loophub/shared/aws/overflow"
 	"loophub/shared/aws/spill"
 	"loophub/shared/delivery"

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// Limits of a DynamoDB number (developer guide, "Supported data types and naming rules", read 2026-11-22).
+// Limits of a DynamoDB number (developer guide, "Supported data types and naming rules").
 const (
 	maxDigits   = 38
 	maxExponent = 125  // of the first digit: 9.99…E+125
@@ -15,9 +15,9 @@ const (
 
 // Number is an exact decimal of at most 38 significant digits. It has one form per value, so == compares values.
 type Number struct {
-	negative bool
 	digits   string // significant digits without leading or trailing zeros; "" is zero
-	exponent int    // the value is 0.digits × 10^exponent; 0 for zero
+	exponent int32  // the value is 0.digits × 10^exponent; 0 for zero
+	negative bool
 }
 
 // Errors of numbers, in AWS's words.
@@ -108,7 +108,7 @@ func normal(negative bool, digits string, exponent int) (Number, error) {
 	case len(trimmed) > maxDigits:
 		return Number{}, invalid(tooPrecise)
 	}
-	return Number{negative: negative, digits: trimmed, exponent: exponent}, nil
+	return Number{negative: negative, digits: trimmed, exponent: int32(exponent)}, nil
 }
 
 // Int is the number of an int.
@@ -125,7 +125,7 @@ func (n Number) Int64() (int64, bool) {
 	if n.digits == "" {
 		return 0, true
 	}
-	if n.exponent < len(n.digits) || n.exponent > 19 {
+	if n.finest() < 0 || n.exponent > 19 {
 		return 0, false
 	}
 	v := n.scaled(0)
@@ -144,11 +144,11 @@ func (n Number) String() string {
 	switch {
 	case n.exponent <= 0:
 		b.WriteString("0.")
-		b.WriteString(strings.Repeat("0", -n.exponent))
+		b.WriteString(strings.Repeat("0", int(-n.exponent)))
 		b.WriteString(n.digits)
-	case n.exponent >= len(n.digits):
+	case n.finest() >= 0:
 		b.WriteString(n.digits)
-		b.WriteString(strings.Repeat("0", n.exponent-len(n.digits)))
+		b.WriteString(strings.Repeat("0", n.finest()))
 	default:
 		b.WriteString(n.digits[:n.exponent])
 		b.WriteByte('.')
@@ -187,7 +187,7 @@ func (n Number) Negated() Number {
 
 // Add is the exact sum; a sum outside the range or the precision is refused, as DynamoDB refuses it.
 func (n Number) Add(m Number) (Number, error) {
-	unit := min(n.exponent-len(n.digits), m.exponent-len(m.digits))
+	unit := min(n.finest(), m.finest())
 	sum := n.scaled(unit)
 	sum.Add(sum, m.scaled(unit))
 	text := sum.String()
@@ -196,20 +196,24 @@ func (n Number) Add(m Number) (Number, error) {
 	return normal(negative, text, len(text)+unit)
 }
 
+// finest is the exponent of the last digit's unit.
+func (n Number) finest() int { return int(n.exponent) - len(n.digits) }
+
 // scaled is the number in units of 10^unit, where unit is no finer than its last digit.
 func (n Number) scaled(unit int) *big.Int {
 	v := new(big.Int)
 	if n.digits == "" {
 		return v
 	}
-	v.SetString(n.digits+strings.Repeat("0", n.exponent-len(n.digits)-unit), 10)
+	v.SetString(n.digits+strings.Repeat("0", n.finest()-unit), 10)
 	if n.negative {
 		v.Neg(v)
 	}
 	return v
 }
 
-// size is the stored size in bytes: one per two digits, one more, and one for a sign.
+// size is the stored size in bytes: one per two digits and one more; AWS says "approximately", and a sign is taken to
+// be one byte.
 func (n Number) size() int {
 	size := (len(n.digits)+1)/2 + 1
 	if n.negative {

@@ -31,7 +31,7 @@ func (n Number) appendOrdered(dst []byte) []byte {
 		return append(dst, zero)
 	}
 	start := len(dst)
-	biased := n.exponent - minExponent
+	biased := int(n.exponent) - minExponent
 	dst = append(dst, zero+1, byte(biased>>8), byte(biased))
 	dst = append(dst, n.digits...)
 	dst = append(dst, 0)

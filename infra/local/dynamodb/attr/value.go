@@ -54,9 +54,9 @@ func (k Kind) Member() Kind {
 // Value is one attribute value. Values are never changed once built: who changes an item copies what lies above.
 type Value struct {
 	Kind Kind
+	True bool    // BOOL
 	Text string  // S: the string; B: the bytes
 	Num  Number  // N
-	True bool    // BOOL
 	List []Value // L: the elements; SS, NS, BS: the members, sorted and distinct
 	Map  Map     // M
 }

@@ -1,5 +1,5 @@
 // Package expr reads and evaluates DynamoDB's expressions: condition, filter, key condition, update and projection
-// (developer guide, "Using expressions in DynamoDB", read 2026-11-22). Errors are in AWS's words and of type
+// (developer guide, "Using expressions in DynamoDB"). Errors are in AWS's words and of type
 // *attr.Error.
 package expr
 

@@ -7,7 +7,7 @@ import (
 	"loophub/infra/local/dynamodb/attr"
 )
 
-// Limits of expressions (developer guide, "Quotas", expression parameters, read 2026-11-22).
+// Limits of expressions (developer guide, "Quotas", expression parameters).
 const (
 	maxOperators = 300
 	maxOperands  = 100 // of IN

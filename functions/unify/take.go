@@ -1,0 +1,207 @@
+package unify
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	lambdaevents "github.com/aws/aws-lambda-go/events"
+
+	connector "loophub/connectors"
+	"loophub/events"
+	"loophub/shared/delivery"
+	"loophub/shared/fault"
+	"loophub/shared/profile"
+	"loophub/shared/telemetry"
+	"loophub/shared/workspace"
+)
+
+// item is one delivery on its way through the stage.
+type item struct {
+	delivery delivery.Delivery
+	facts    []events.Fact
+	faults   []connector.Fault // what of it can't be read, to be parked
+	err      error             // why it has to be tried again
+	last     bool              // it has been tried often enough
+	gone     bool              // it has expired
+	start    time.Time
+	counts   []telemetry.Count
+}
+
+func (i *item) count(m telemetry.Metric, n int) {
+	i.counts = append(i.counts, telemetry.Count{Metric: m, N: n})
+}
+
+func (i *item) fault(c connector.FaultClass, format string, args ...any) {
+	i.faults = append(i.faults, connector.Fault{Class: c, Reason: fmt.Sprintf(format, args...)})
+}
+
+// take reads the deliveries, takes their facts in, and parks what can't be read.
+// An item's err tells that it has to be tried again.
+func (s *Stage) take(ctx context.Context, items []*item) {
+	byWorkspace := map[string][]*item{}
+	for _, i := range items {
+		if i.err != nil && fault.ClassOf(i.err) == fault.Permanent && i.delivery.Delivery != "" {
+			i.err = nil
+			i.fault(connector.Undecodable, "the stored delivery can't be read; ask the source to send it again")
+		} else if i.err == nil && !i.gone {
+			i.err = s.decode(ctx, i)
+		}
+		if i.err == nil {
+			byWorkspace[i.delivery.Workspace] = append(byWorkspace[i.delivery.Workspace], i)
+		}
+	}
+	for id, some := range byWorkspace {
+		s.unify(ctx, id, some)
+	}
+	for _, i := range items {
+		s.park(ctx, i)
+	}
+}
+
+// decode reads the facts of one delivery.
+func (s *Stage) decode(ctx context.Context, i *item) error {
+	k := i.delivery.Key
+	w, err := s.Definitions.Load(ctx, k.Workspace)
+	if err != nil && !errors.Is(err, workspace.ErrUnknown) {
+		return fmt.Errorf("loading the definition: %w", err)
+	}
+	c, there := w.Connections[k.Connection]
+	con, known := s.connectors[c.Connector]
+	if err != nil || !there || !known || con.Source == nil {
+		i.fault(connector.Unconnected, "connection %s is not in the workspace's definition, or its connector is not in this version; put it back and replay", k.Connection)
+		return nil
+	}
+	src, err := con.Source(w.SettingsOf(c))
+	if err != nil {
+		i.fault(connector.Unconnected, "connection %s has settings that its connector refuses; correct them and replay", k.Connection)
+		return nil
+	}
+	facts, faults := guarded(src, i.delivery.Request)
+	i.faults = append(i.faults, faults...)
+	for _, f := range facts {
+		f.Workspace, f.Connection, f.Rank = k.Workspace, k.Connection, con.Manifest.Rank
+		f.Received = i.delivery.Request.ReceivedAt.UnixMilli()
+		if err := f.Validate(); err != nil {
+			i.fault(connector.InvalidValue, "%v", err)
+		} else if f.At > f.Received+ahead.Milliseconds() {
+			i.fault(connector.InvalidValue, "%s: it is dated more than 24 h after it arrived", f.Kind)
+		} else {
+			i.facts = append(i.facts, f)
+		}
+	}
+	return nil
+}
+
+// ahead is how far in the future a source's clock may be.
+const ahead = 24 * time.Hour
+
+// guarded keeps a decoder that panics from taking a batch down.
+func guarded(src connector.Source, r connector.Request) (facts []events.Fact, faults []connector.Fault) {
+	defer func() {
+		if recover() != nil {
+			facts, faults = nil, []connector.Fault{{Class: connector.Undecodable,
+				Reason: "the connector broke down over it at " + telemetry.Where() + "; report this, and replay with a newer version"}}
+		}
+	}()
+	return src.Decode(r)
+}
+
+// unify takes the facts of one workspace's deliveries in, together.
+func (s *Stage) unify(ctx context.Context, id string, items []*item) {
+	var facts []events.Fact
+	var from []*item
+	for _, i := range items {
+		for _, f := range i.facts {
+			facts, from = append(facts, f), append(from, i)
+		}
+	}
+	if len(facts) == 0 {
+		return
+	}
+	rules, err := s.rules(ctx, id)
+	if err != nil {
+		for _, i := range from {
+			i.err = err
+		}
+		return
+	}
+	u := Unifier{Hub: s.Hub(id), Rules: rules, Pause: s.Pause}
+	for n, err := range u.Process(ctx, facts) {
+		from[n].err = err
+	}
+}
+
+func (s *Stage) rules(ctx context.Context, id string) (profile.Rules, error) {
+	w, err := s.Definitions.Load(ctx, id)
+	if err != nil {
+		return profile.Rules{}, fmt.Errorf("loading the definition: %w", err)
+	}
+	key, err := s.Definitions.IdentityKey(ctx, id)
+	if err != nil {
+		return profile.Rules{}, fmt.Errorf("loading the identity key: %w", err)
+	}
+	return profile.NewRules(key, w.Identity.DeniedEmails, w.Identity.DeniedPhones), nil
+}
+
+// park sets aside what can't be read, once the rest of the delivery is in. A
+// delivery that failed often enough is parked too.
+func (s *Stage) park(ctx context.Context, i *item) {
+	k := i.delivery.Key
+	if i.err != nil && i.last && k.Delivery != "" {
+		i.fault(connector.Unprocessed, "it could not be taken in %d times, the last time because of a %s error; look for its trace in unify's log, and replay it when the cause is gone",
+			receives, fault.ClassOf(i.err))
+		i.err = nil
+	}
+	if i.err != nil || len(i.faults) == 0 {
+		return
+	}
+	if err := s.Deliveries.Park(ctx, k, i.faults, s.Now()); err != nil && !errors.Is(err, delivery.ErrAbsent) {
+		i.err = fmt.Errorf("parking: %w", err)
+		return
+	}
+	i.count(telemetry.Parked, 1)
+}
+
+// Outcomes, as the log names them.
+const (
+	unified telemetry.Outcome = "unified"
+	parked  telemetry.Outcome = "parked"
+	retried telemetry.Outcome = "retried"
+	expired telemetry.Outcome = "expired"
+)
+
+func (s *Stage) log(ctx context.Context, i *item) {
+	k, now := i.delivery.Key, s.Now()
+	line := telemetry.Line{Outcome: unified, Err: i.err, Workspace: k.Workspace, Connection: k.Connection, Delivery: k.String(),
+		Trace: i.delivery.Trace, Items: len(i.facts), Duration: now.Sub(i.start), Counts: i.counts}
+	switch {
+	case i.err != nil:
+		line.Outcome = retried
+	case len(i.faults) > 0:
+		line.Outcome = parked
+	case i.gone:
+		line.Outcome = expired
+	}
+	if i.err == nil && len(i.facts) > 0 {
+		line.Counts = append(line.Counts, telemetry.Count{Metric: telemetry.Facts, N: len(i.facts)})
+	}
+	s.Log.Write(ctx, now, line)
+}
+
+func parseMessage(body string) (delivery.Key, error) {
+	ws, key, _ := strings.Cut(body, " ")
+	k, err := delivery.ParseKey(ws, key)
+	if err != nil {
+		return k, fault.As(fault.Permanent, fmt.Errorf("reading a retry message: %w", err))
+	}
+	return k, nil
+}
+
+func received(m lambdaevents.SQSMessage) int {
+	n, _ := strconv.Atoi(m.Attributes["ApproximateReceiveCount"]) // absent = first
+	return n
+}

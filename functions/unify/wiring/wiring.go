@@ -1,0 +1,48 @@
+// Package wiring joins the unify stage to AWS.
+package wiring
+
+import (
+	"time"
+
+	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/aws/aws-sdk-go-v2/service/ssm"
+
+	"loophub/connectors/all"
+	"loophub/functions/unify"
+	"loophub/shared/aws/definition"
+	"loophub/shared/aws/deps"
+	"loophub/shared/aws/hub"
+	"loophub/shared/aws/inbox"
+	"loophub/shared/aws/overflow"
+	"loophub/shared/aws/retry"
+	"loophub/shared/telemetry"
+)
+
+// New makes the handler of the unify function.
+func New(d deps.Deps) (lambda.Handler, error) {
+	v := d.Variables()
+	var (
+		inboxTable = v.Required("LOOPHUB_INBOX_TABLE")
+		hubTable   = v.Required("LOOPHUB_HUB_TABLE")
+		retryQueue = v.Required("LOOPHUB_RETRY_QUEUE")
+		bucket     = v.Required("LOOPHUB_OVERFLOW_BUCKET")
+		parameters = v.Required("LOOPHUB_PARAMETERS")
+	)
+	if err := v.Err(); err != nil {
+		return nil, err
+	}
+	db := dynamodb.NewFromConfig(d.Config)
+	table := hub.New(db, hubTable)
+	return unify.New(unify.Config{
+		Connectors:  all.Connectors(),
+		Definitions: definition.NewReader(db, ssm.NewFromConfig(d.Config), hubTable, parameters, d.Now),
+		Deliveries:  inbox.New(db, inboxTable, overflow.New(d.Config, bucket)),
+		Retry:       retry.New(sqs.NewFromConfig(d.Config), retryQueue),
+		Hub:         func(workspace string) unify.Hub { return table.In(workspace) },
+		Pause:       deps.Pause(20 * time.Millisecond),
+		Log:         telemetry.New(d.Output(), "unify"),
+		Now:         d.Now,
+	}), nil
+}

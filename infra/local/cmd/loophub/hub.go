@@ -1,0 +1,221 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	awslambda "github.com/aws/aws-lambda-go/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/ssm"
+
+	connector "loophub/connectors"
+	"loophub/connectors/all"
+	api "loophub/functions/api/wiring"
+	ingest "loophub/functions/ingest/wiring"
+	publish "loophub/functions/publish/wiring"
+	sweep "loophub/functions/sweep/wiring"
+	unify "loophub/functions/unify/wiring"
+	"loophub/infra/local"
+	"loophub/infra/local/lambda"
+	"loophub/infra/stack/snapshot"
+	"loophub/shared/aws/definition"
+	"loophub/shared/aws/deps"
+	"loophub/shared/workspace"
+)
+
+// Secret and token of the local hub. They are public and protect nothing.
+const (
+	localSecret = "loophub-demo-secret"
+	localToken  = ".demo-token" // after the workspace
+)
+
+const demoWorkspace = "testdata/demo/workspace.yaml"
+
+// prefix is where the template says that parameters lie.
+const prefix = "/loophub"
+
+// stages are the functions of the template.
+var stages = map[string]func(deps.Deps) (awslambda.Handler, error){
+	"ingest": ingest.New, "unify": unify.New, "publish": publish.New, "api": api.New, "sweep": sweep.New,
+}
+
+// hub is Loophub at work on this machine.
+type hub struct {
+	cloud     *local.Cloud
+	workspace workspace.Workspace
+	url       string
+	stop      func()
+
+	mu    sync.Mutex
+	lines []local.Line
+	woken chan struct{}
+}
+
+// start brings the whole template up behind one local port, with one workspace.
+func start(ctx context.Context, o options) (*hub, error) {
+	text, err := os.ReadFile(o.workspace)
+	if err != nil {
+		return nil, fmt.Errorf("reading the workspace file: %w", err)
+	}
+	listener, err := listen(ctx, o.port)
+	if err != nil {
+		return nil, err
+	}
+	h, err := newHub(ctx)
+	if err != nil {
+		listener.Close()
+		return nil, err
+	}
+	if h.workspace, err = h.apply(ctx, text); err != nil {
+		h.stop()
+		listener.Close()
+		return nil, named(o.workspace, err)
+	}
+	h.serve(listener)
+	return h, nil
+}
+
+func listen(ctx context.Context, port int) (net.Listener, error) {
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", fmt.Sprintf("127.0.0.1:%d", port))
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return nil, fmt.Errorf("port %d is in use; choose another, such as: make run PORT=%d", port, port+1)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("opening port %d: %w", port, err)
+	}
+	return l, nil
+}
+
+// newHub starts the cloud without a port.
+func newHub(ctx context.Context) (*hub, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	h := &hub{stop: cancel, woken: make(chan struct{}, 1)}
+	handlers := map[string]lambda.Factory{}
+	for stage, wire := range stages {
+		handlers[stage] = func(e lambda.Environment) (awslambda.Handler, error) {
+			return wire(deps.Deps{Config: e.Config, Getenv: e.Getenv, Now: e.Now, Log: e.Stdout})
+		}
+	}
+	var err error
+	if h.cloud, err = local.New(snapshot.Template(), local.Options{Handlers: handlers, Tail: h.note}); err != nil {
+		cancel()
+		return nil, fmt.Errorf("reading the template: %w", err)
+	}
+	if err := h.cloud.Start(ctx); err != nil {
+		cancel()
+		return nil, fmt.Errorf("starting the local cloud: %w", err)
+	}
+	return h, nil
+}
+
+func (h *hub) serve(l net.Listener) {
+	server := &http.Server{Handler: h.cloud.FrontDoor(), ReadHeaderTimeout: 5 * time.Second}
+	go server.Serve(l) //nolint:errcheck // it ends with Close, which the reader of the terminal asked for
+	cancel := h.stop
+	h.stop = func() { server.Close(); cancel() }
+	h.url = "http://" + strings.Replace(l.Addr().String(), "127.0.0.1", "localhost", 1)
+}
+
+// apply uploads a workspace file, and makes a secret for each connection and a token.
+func (h *hub) apply(ctx context.Context, text []byte) (workspace.Workspace, error) {
+	w := writer(h)
+	done, err := w.Apply(ctx, text)
+	if err != nil {
+		return done.Workspace, err
+	}
+	for name := range done.Workspace.Connections {
+		if err := w.SetSecrets(ctx, done.Workspace.ID, name, []connector.Secret{localSecret}); err != nil {
+			return done.Workspace, err
+		}
+	}
+	return done.Workspace, w.SetTokens(ctx, done.Workspace.ID, []string{done.Workspace.ID + localToken})
+}
+
+func writer(h *hub) *definition.Writer {
+	account := h.cloud.Config("")
+	return definition.NewWriter(dynamodb.NewFromConfig(account), ssm.NewFromConfig(account), h.table(), prefix, manifests(), rand.Reader)
+}
+
+// table is the physical name of the Hub table.
+func (h *hub) table() string {
+	for _, t := range h.cloud.Stack().Tables {
+		if t.LogicalID == "HubTable" {
+			return t.Name
+		}
+	}
+	return ""
+}
+
+func manifests() []connector.Manifest {
+	var l []connector.Manifest
+	for _, c := range all.Connectors() {
+		l = append(l, c.Manifest)
+	}
+	return l
+}
+
+// named puts the file's name before each problem, as compilers do.
+func named(file string, err error) error {
+	var problems workspace.Problems
+	if !errors.As(err, &problems) {
+		return fmt.Errorf("applying %s: %w", file, err)
+	}
+	var b strings.Builder
+	for _, p := range problems {
+		fmt.Fprintf(&b, "\n  %s:%d:%d: %s", filepath.ToSlash(file), p.Line, p.Column, p.Reason)
+	}
+	return fmt.Errorf("the workspace file is refused, nothing has changed:%s", b.String())
+}
+
+// invite prints what a reader needs for a try of their own.
+func (h *hub) invite(out io.Writer) {
+	fmt.Fprintf(out, "\nYour own try. All connections sign with the secret %s; the API's token is %s.\n", localSecret, h.token())
+	var shopify, form string
+	for _, name := range slices.Sorted(keys(h.workspace.Connections)) {
+		switch h.workspace.Connections[name].Connector {
+		case "shopify":
+			shopify = name
+		case "form":
+			form = name
+		}
+	}
+	if shopify != "" {
+		fmt.Fprintf(out, `
+  # a webhook as Shopify signs it, to %[1]s/hooks/%[2]s/%[3]s
+  body='{"id":1,"email":"ban@example.vn","first_name":"Bạn","updated_at":"2026-11-01T09:00:00+07:00"}'
+  curl -i %[1]s/hooks/%[2]s/%[3]s -H 'X-Shopify-Topic: customers/create' -H 'Content-Type: application/json' -d "$body" \
+    -H "X-Shopify-Hmac-Sha256: $(printf %%s "$body" | openssl dgst -sha256 -hmac %[4]s -binary | base64)"
+`, h.url, h.workspace.ID, shopify, localSecret)
+	}
+	if form != "" {
+		c := h.workspace.Connections[form]
+		origin, _, _ := strings.Cut(c.Settings["allowed_origins"], ",")
+		fmt.Fprintf(out, `
+  # a form post from the website
+  curl -i %s/hooks/%s/%s -H 'Origin: %s' -d key=%s -d email=ban@example.vn -d name='Nguyễn Bạn'
+`, h.url, h.workspace.ID, form, origin, c.Settings["public_key"])
+	}
+	fmt.Fprintf(out, `
+  # who is it?
+  curl -s '%[1]s/v1/profiles?email=ban@example.vn' -H 'Authorization: Bearer %[2]s'
+  # what could not be read, and why
+  curl -s '%[1]s/v1/deliveries?status=parked' -H 'Authorization: Bearer %[2]s'
+
+Ctrl-C stops it; nothing is kept.
+
+`, h.url, h.token())
+}
+
+func (h *hub) token() string { return h.workspace.ID + localToken }

@@ -1,0 +1,138 @@
+// Command loophub runs the whole of Loophub on this machine, in one process and
+// without an AWS account, and looks after workspaces on AWS.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+	_ "time/tzdata" // a fresh machine may have no time zones
+)
+
+const usage = `usage: loophub COMMAND [FLAGS]
+
+  run      start Loophub here, play the demo shop, and stay up
+  story    play the demo shop, check every figure, and stop
+  samples  send a folder of real payloads through, and compare with the table
+  apply    upload a workspace file to the AWS account of the environment
+`
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := command(ctx, os.Args[1:], os.Stdout); err != nil {
+		fmt.Fprintln(os.Stderr, "loophub:", err)
+		os.Exit(1)
+	}
+}
+
+// options are what the commands take.
+type options struct {
+	port      int
+	workspace string
+	story     string
+	dir       string
+	deployed  string
+}
+
+func command(ctx context.Context, args []string, out io.Writer) error {
+	if len(args) == 0 {
+		return errors.New("name a command\n" + usage)
+	}
+	var o options
+	f := flag.NewFlagSet(args[0], flag.ContinueOnError)
+	f.SetOutput(io.Discard)
+	f.IntVar(&o.port, "port", 8080, "local port")
+	f.StringVar(&o.workspace, "workspace", "testdata/demo/workspace.yaml", "workspace file")
+	f.StringVar(&o.story, "story", "testdata/demo/story.yaml", "story file")
+	f.StringVar(&o.dir, "dir", "", "folder of payloads")
+	f.StringVar(&o.deployed, "name", "loophub", "name of the deployment")
+	if err := f.Parse(args[1:]); err != nil {
+		return fmt.Errorf("%w\n%s", err, usage)
+	}
+	if f.NArg() > 0 {
+		return fmt.Errorf("%q is one word too many\n%s", f.Arg(0), usage)
+	}
+	switch args[0] {
+	case "run":
+		return run(ctx, o, out)
+	case "story":
+		return story(ctx, o, out)
+	case "samples":
+		return sendSamples(ctx, o, out)
+	case "apply":
+		return apply(ctx, o, out)
+	}
+	return fmt.Errorf("there is no command %q\n%s", args[0], usage)
+}
+
+// run plays the demo shop and then stays up until it is interrupted.
+func run(ctx context.Context, o options, out io.Writer) error {
+	h, err := start(ctx, o)
+	if err != nil {
+		return err
+	}
+	defer h.stop()
+	steps, err := readStory(o.story)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "Loophub is up at %s, with the workspace %s.\n\n", h.url, h.workspace.ID)
+	if o.workspace == demoWorkspace {
+		for n, s := range steps {
+			if s.Say != "" {
+				if err := h.play(ctx, n, s, out); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	h.invite(out)
+	h.follow(ctx, out)
+	return nil
+}
+
+// story plays the demo shop and compares what the API says with what it should.
+func story(ctx context.Context, o options, out io.Writer) error {
+	o.port = 0
+	h, err := start(ctx, o)
+	if err != nil {
+		return err
+	}
+	defer h.stop()
+	steps, err := readStory(o.story)
+	if err != nil {
+		return err
+	}
+	wrong := 0
+	for n, s := range steps {
+		if s.Say != "" {
+			if err := h.play(ctx, n, s, out); err != nil {
+				return err
+			}
+			continue
+		}
+		differences, err := h.check(ctx, s)
+		if err != nil {
+			return fmt.Errorf("step %d, %s: %w", n+1, s.Check, err)
+		}
+		if len(differences) == 0 {
+			fmt.Fprintf(out, "%3d  ✓ %s\n", n+1, s.Check)
+			continue
+		}
+		wrong++
+		fmt.Fprintf(out, "%3d  ✗ %s (GET %s)\n", n+1, s.Check, s.Get)
+		for _, d := range differences {
+			fmt.Fprintf(out, "       %s\n", d)
+		}
+	}
+	if wrong > 0 {
+		return fmt.Errorf("%d checks of the story differ", wrong)
+	}
+	return nil
+}

@@ -1,0 +1,232 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+
+	"loophub/connectors/shopify"
+)
+
+// step is one step of a story: a request, or a check of what is there.
+type step struct {
+	Say        string            `yaml:"say"`
+	Connection string            `yaml:"connection"`
+	Topic      string            `yaml:"topic"` // of a shop's webhook
+	ID         string            `yaml:"id"`    // of the webhook; one of its own if absent
+	Body       any               `yaml:"body"`
+	Form       map[string]string `yaml:"form"`
+	Forged     bool              `yaml:"forged"` // signed with another secret
+	Answer     int               `yaml:"answer"` // expected status; 0 = 200, or 303 for a form
+
+	Check string `yaml:"check"`
+	Get   string `yaml:"get"`
+	Want  any    `yaml:"want"`
+}
+
+func readStory(file string) ([]step, error) {
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("reading the story: %w", err)
+	}
+	var steps []step
+	d := yaml.NewDecoder(bytes.NewReader(b))
+	d.KnownFields(true)
+	if err := d.Decode(&steps); err != nil {
+		return nil, fmt.Errorf("reading the story %s: %w", file, err)
+	}
+	return steps, nil
+}
+
+// play sends a step's request as its system would, waits until all is at rest,
+// and prints what became of it.
+func (h *hub) play(ctx context.Context, n int, s step, out io.Writer) error {
+	r, err := h.request(ctx, s)
+	if err != nil {
+		return fmt.Errorf("step %d, %s: %w", n+1, s.Say, err)
+	}
+	h.taken()
+	status, answer, err := send(r)
+	if err != nil {
+		return fmt.Errorf("step %d, %s: %w", n+1, s.Say, err)
+	}
+	if status != s.expected() {
+		return fmt.Errorf("step %d, %s: answered %d, not %d: %s", n+1, s.Say, status, s.expected(), answer)
+	}
+	if err := h.cloud.Idle(ctx); err != nil {
+		return fmt.Errorf("waiting for rest: %w", err)
+	}
+	topic := s.Topic
+	if topic == "" {
+		topic = "form post"
+	}
+	fmt.Fprintf(out, "%3d  %s\n       %s %s → %d%s\n", n+1, s.Say, s.Connection, topic, status, h.became())
+	return nil
+}
+
+func (s step) expected() int {
+	switch {
+	case s.Answer != 0:
+		return s.Answer
+	case s.Form != nil:
+		return http.StatusSeeOther
+	}
+	return http.StatusOK
+}
+
+// became tells, from log and bus, what the last request led to.
+func (h *hub) became() string {
+	var delivery, outcome string
+	var profiles []string
+	for _, l := range h.taken() {
+		if l.Event {
+			profiles = append(profiles, changed(l)...)
+			continue
+		}
+		var m struct{ Delivery, Outcome string }
+		if json.Unmarshal([]byte(l.Text), &m) != nil {
+			continue
+		}
+		if m.Delivery != "" {
+			delivery = m.Delivery
+		}
+		if l.Source == "ingest" || l.Source == "unify" {
+			outcome = m.Outcome
+		}
+	}
+	text := ", " + outcome
+	if delivery != "" {
+		text += ", delivery " + delivery
+	}
+	if len(profiles) > 0 {
+		text += "\n       profile " + strings.Join(profiles, "; ")
+	}
+	return text
+}
+
+func (h *hub) request(ctx context.Context, s step) (*http.Request, error) {
+	address := h.url + "/hooks/" + h.workspace.ID + "/" + s.Connection
+	c, ok := h.workspace.Connections[s.Connection]
+	if !ok {
+		return nil, fmt.Errorf("the workspace has no connection %q", s.Connection)
+	}
+	if s.Form != nil {
+		v := url.Values{}
+		for k, text := range s.Form {
+			v.Set(k, text)
+		}
+		r, err := http.NewRequestWithContext(ctx, http.MethodPost, address, strings.NewReader(v.Encode()))
+		if err != nil {
+			return nil, err
+		}
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		r.Header.Set("Origin", c.Settings["allowed_origins"])
+		return r, nil
+	}
+	body, err := json.Marshal(s.Body)
+	if err != nil {
+		return nil, fmt.Errorf("its body can't be JSON: %w", err)
+	}
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, address, bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	if s.ID == "" {
+		s.ID = rand.Text()
+	}
+	secret := localSecret
+	if s.Forged {
+		secret = "a stranger's secret"
+	}
+	name, signature := shopify.Sign(connectorSecret(secret), body)
+	for k, v := range map[string]string{"Content-Type": "application/json", name: signature, "X-Shopify-Topic": s.Topic,
+		"X-Shopify-Webhook-Id": s.ID, "X-Shopify-Shop-Domain": c.Settings["shop"]} {
+		r.Header.Set(k, v)
+	}
+	return r, nil
+}
+
+var client = &http.Client{Timeout: 30 * time.Second, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+
+func send(r *http.Request) (int, []byte, error) {
+	resp, err := client.Do(r)
+	if err != nil {
+		return 0, nil, err
+	}
+	defer resp.Body.Close()
+	b, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
+	return resp.StatusCode, b, err
+}
+
+// check reads the API and gives what differs from what the step wants.
+func (h *hub) check(ctx context.Context, s step) ([]string, error) {
+	got, err := h.get(ctx, s.Get)
+	if err != nil {
+		return nil, err
+	}
+	return differences("", s.Want, got), nil
+}
+
+func (h *hub) get(ctx context.Context, path string) (any, error) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, h.url+path, nil)
+	if err != nil {
+		return nil, err
+	}
+	r.Header.Set("Authorization", "Bearer "+h.token())
+	status, b, err := send(r)
+	if err != nil {
+		return nil, err
+	}
+	if status != http.StatusOK {
+		return nil, fmt.Errorf("GET %s answered %d: %s", path, status, b)
+	}
+	var v any
+	if err := json.Unmarshal(b, &v); err != nil {
+		return nil, errors.New("the answer is not JSON")
+	}
+	return v, nil
+}
+
+// differences compares: each field wanted must be there and equal, "*" stands
+// for any text, and a list has just as many items as are wanted.
+func differences(at string, want, got any) []string {
+	var l []string
+	switch w := want.(type) {
+	case map[string]any:
+		g, ok := got.(map[string]any)
+		if !ok {
+			return []string{fmt.Sprintf("%s: an object is wanted, it is %v", at, got)}
+		}
+		for _, k := range slices.Sorted(keys(w)) {
+			l = append(l, differences(strings.TrimPrefix(at+"."+k, "."), w[k], g[k])...)
+		}
+	case []any:
+		g, _ := got.([]any)
+		if len(g) != len(w) {
+			return []string{fmt.Sprintf("%s: %d items are wanted, there are %d: %v", at, len(w), len(g), g)}
+		}
+		for n := range w {
+			l = append(l, differences(fmt.Sprintf("%s[%d]", at, n), w[n], g[n])...)
+		}
+	default:
+		if text, ok := got.(string); want == "*" && ok && text != "" {
+			return nil
+		}
+		if fmt.Sprint(want) != fmt.Sprint(got) {
+			return []string{fmt.Sprintf("%s: %v is wanted, it is %v", at, want, got)}
+		}
+	}
+	return l
+}

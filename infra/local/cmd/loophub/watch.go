@@ -1,0 +1,111 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"iter"
+	"maps"
+	"slices"
+	"strings"
+
+	"loophub/events"
+	"loophub/infra/local"
+)
+
+func keys[V any](m map[string]V) iter.Seq[string] { return maps.Keys(m) }
+
+// note takes a line of the cloud; it never blocks.
+func (h *hub) note(l local.Line) {
+	h.mu.Lock()
+	h.lines = append(h.lines, l)
+	h.mu.Unlock()
+	select {
+	case h.woken <- struct{}{}:
+	default:
+	}
+}
+
+// taken gives the lines since the last time.
+func (h *hub) taken() []local.Line {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	l := h.lines
+	h.lines = nil
+	return l
+}
+
+// follow prints what happens, one line each, until ctx ends.
+func (h *hub) follow(ctx context.Context, out io.Writer) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-h.woken:
+			for _, l := range h.taken() {
+				if s := readable(l); s != "" {
+					fmt.Fprintf(out, "%s  %s\n", l.Time.Local().Format("15:04:05"), s)
+				}
+			}
+		}
+	}
+}
+
+// readable puts a line of a function or of the bus into words.
+func readable(l local.Line) string {
+	if l.Event {
+		if c := changed(l); len(c) > 0 {
+			return "profile   " + strings.Join(c, "; ")
+		}
+		return ""
+	}
+	var m struct {
+		Level, Outcome, Workspace, Connection, Delivery, Class, Code string
+		Status, Items                                                int
+	}
+	if json.Unmarshal([]byte(l.Text), &m) != nil {
+		return l.Source + ": " + l.Text
+	}
+	switch {
+	case l.Source == "ingest":
+		return fmt.Sprintf("webhook   %s %d %s %s", dash(m.Connection), m.Status, m.Outcome, m.Delivery)
+	case l.Source == "unify":
+		return fmt.Sprintf("%-9s %s, %d facts %s", m.Outcome, m.Connection, m.Items, m.Delivery)
+	case m.Level == "ERROR":
+		return fmt.Sprintf("%-9s %s %s %s", l.Source, m.Outcome, m.Class, m.Code)
+	}
+	return ""
+}
+
+func dash(s string) string {
+	if s == "" {
+		return "-"
+	}
+	return s
+}
+
+// changed reads the profiles off an event of the bus.
+func changed(l local.Line) []string {
+	var entry struct {
+		Detail events.Envelope `json:"detail"`
+	}
+	var data events.ProfileChanges
+	if json.Unmarshal([]byte(l.Text), &entry) != nil || entry.Detail.Type != events.ProfileChanged ||
+		json.Unmarshal(entry.Detail.Data, &data) != nil {
+		return nil
+	}
+	parts := map[string][]string{}
+	for _, c := range data.Changes {
+		for _, p := range c.Parts {
+			if !slices.Contains(parts[c.Profile], p) {
+				parts[c.Profile] = append(parts[c.Profile], p)
+			}
+		}
+	}
+	var words []string
+	for _, id := range slices.Sorted(keys(parts)) {
+		words = append(words, fmt.Sprintf("%s (%s)", id, strings.Join(parts[id], ", ")))
+	}
+	return words
+}
