@@ -56,6 +56,7 @@ type Line struct {
 	Connection string        // of a known connection only
 	Delivery   string        // delivery.Key.String
 	Trace      string        // our own trace id
+	Route      string        // method and pattern of an API's path, never the path itself
 	Status     int           // HTTP status of the reply
 	Bytes      int           // size of the body
 	Items      int           // how many the line speaks of, where not one
@@ -111,6 +112,7 @@ func (l *Log) Write(ctx context.Context, now time.Time, line Line) {
 	text("connection", line.Connection)
 	text("delivery", line.Delivery)
 	text("trace", line.Trace)
+	text("route", line.Route)
 	number("status", line.Status)
 	number("bytes", line.Bytes)
 	number("items", line.Items)

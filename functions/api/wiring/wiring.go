@@ -1,0 +1,92 @@
+// Package wiring joins the api stage to AWS.
+package wiring
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/ssm"
+
+	connector "loophub/connectors"
+	"loophub/connectors/operator"
+	"loophub/functions/api"
+	"loophub/shared/aws/definition"
+	"loophub/shared/aws/deps"
+	"loophub/shared/aws/hub"
+	"loophub/shared/aws/inbox"
+	"loophub/shared/delivery"
+	"loophub/shared/profile"
+	"loophub/shared/telemetry"
+)
+
+// New makes the handler of the api function.
+func New(d deps.Deps) (lambda.Handler, error) {
+	v := d.Variables()
+	var (
+		inboxTable = v.Required("LOOPHUB_INBOX_TABLE")
+		hubTable   = v.Required("LOOPHUB_HUB_TABLE")
+		parameters = v.Required("LOOPHUB_PARAMETERS")
+	)
+	if err := v.Err(); err != nil {
+		return nil, err
+	}
+	source, err := operator.New().Source(connector.Settings{})
+	if err != nil {
+		return nil, fmt.Errorf("starting the operator's connector: %w", err)
+	}
+	db := dynamodb.NewFromConfig(d.Config)
+	table := hub.New(db, hubTable)
+	return lambda.NewHandler(api.New(api.Config{
+		Definitions: definitions{definition.NewReader(db, ssm.NewFromConfig(d.Config), hubTable, parameters, d.Now)},
+		Hub:         func(workspace string) api.Hub { return part{table.In(workspace)} },
+		// What the API itself puts there is small; it opens no delivery.
+		Inbox:     inbox.New(db, inboxTable, nil),
+		Decisions: decisions(source),
+		Log:       telemetry.New(d.Output(), "api"),
+		Now:       d.Now,
+	}).Handle), nil
+}
+
+// part is a workspace's part of the Hub in the words of the stage.
+type part struct{ hub.Workspace }
+
+// Timeline lists the records that may concern a fragment.
+func (p part) Timeline(ctx context.Context, fragment profile.ID, before api.Indexed, limit int) ([]api.Indexed, bool, error) {
+	from := ""
+	if before != (api.Indexed{}) {
+		from = hub.Indexed(before).Place()
+	}
+	list, next, err := p.Workspace.Timeline(ctx, fragment, from, limit)
+	if err != nil {
+		return nil, false, err
+	}
+	out := make([]api.Indexed, len(list))
+	for n, r := range list {
+		out[n] = api.Indexed(r)
+	}
+	return out, next != "", nil
+}
+
+// decisions writes what was decided as the operator's connector reads it.
+func decisions(source connector.Source) func(string, []api.Decision, time.Time) (delivery.Delivery, error) {
+	return func(workspace string, list []api.Decision, at time.Time) (delivery.Delivery, error) {
+		d := operator.Decisions{By: "api", At: at.UnixMilli()}
+		for _, one := range list {
+			op := "tie"
+			if one.Split {
+				op = "split"
+			}
+			d.Decisions = append(d.Decisions, operator.Decision{Op: op, A: string(one.A), B: string(one.B)})
+		}
+		r, err := d.Request()
+		if err != nil {
+			return delivery.Delivery{}, err
+		}
+		object, id := source.Key(r)
+		k := delivery.Key{Workspace: workspace, Connection: operator.Name, Object: object, Delivery: id}
+		return delivery.Delivery{Key: k, Request: r}, nil
+	}
+}
