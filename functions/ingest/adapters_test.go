@@ -15,7 +15,7 @@ import (
 
 	connector "loophub/connectors"
 	"loophub/functions/ingest"
-	"loophub/shared/aws/awstest"
+	"loophub/infra/local/awstest"
 	"loophub/shared/aws/definition"
 	"loophub/shared/aws/inbox"
 	"loophub/shared/aws/overflow"

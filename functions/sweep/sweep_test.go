@@ -16,7 +16,7 @@ import (
 
 	connector "loophub/connectors"
 	"loophub/functions/sweep"
-	"loophub/shared/aws/awstest"
+	"loophub/infra/local/awstest"
 	"loophub/shared/aws/inbox"
 	"loophub/shared/aws/spill"
 	"loophub/shared/delivery"
