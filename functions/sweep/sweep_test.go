@@ -209,7 +209,9 @@ func (s *slow) Receive(ctx context.Context) ([]delivery.Spilled, error) {
 }
 
 func (s *slow) Delete(ctx context.Context, receipts []string) error {
-	s.deleted += len(receipts)
+	if ctx.Err() == nil {
+		s.deleted += len(receipts)
+	}
 	return ctx.Err()
 }
 
