@@ -16,11 +16,11 @@ import (
 )
 
 func main() {
-	loaded, err := config.LoadDefaultConfig(context.Background())
+	aws, err := config.LoadDefaultConfig(context.Background())
 	if err != nil {
 		fail(err)
 	}
-	handler, err := wiring.New(deps.Deps{Config: loaded, Getenv: os.Getenv, Now: time.Now})
+	handler, err := wiring.New(deps.Deps{Config: aws, Getenv: os.Getenv, Now: time.Now})
 	if err != nil {
 		fail(err)
 	}
