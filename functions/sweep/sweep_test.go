@@ -106,98 +106,96 @@ func TestDrains(t *testing.T) {
 	}
 }
 
-func TestFailuresStayInTheQueue(t *testing.T) {
-	throttled := &awstest.Fault{Status: 400, Code: "ProvisionedThroughputExceededException"}
-	t.Run("some puts", func(t *testing.T) {
-		w := newWorld(t)
-		w.fill(10)
-		puts := 0
-		w.Fault = func(call string) *awstest.Fault {
-			if call == "dynamodb.PutItem" {
-				if puts++; puts%3 == 0 {
-					return throttled
-				}
-			}
-			return nil
+var throttled = &awstest.Fault{Status: 400, Code: "ProvisionedThroughputExceededException"}
+
+// failing makes one kind of call fail.
+func failing(call string, f *awstest.Fault) func(string) *awstest.Fault {
+	return func(name string) *awstest.Fault {
+		if name == call {
+			return f
 		}
-		if l := w.run(t.Context()); l["msg"] != "failed" || l["failures"] != 3.0 || l["deliveries"] != 7.0 ||
-			l["code"] != "ProvisionedThroughputExceededException" {
-			t.Error(l)
-		}
-		if len(w.Messages()) != 3 || w.stored(10) != 7 {
-			t.Error(len(w.Messages()), w.stored(10))
-		}
-		w.Fault = nil
-		w.Reappear()
-		w.run(t.Context())
-		if len(w.Messages()) != 0 || w.stored(10) != 10 {
-			t.Error(len(w.Messages()), w.stored(10))
-		}
-	})
-	t.Run("all puts", func(t *testing.T) {
-		w := newWorld(t)
-		w.fill(30)
-		w.Fault = func(call string) *awstest.Fault {
-			if call == "dynamodb.PutItem" {
+		return nil
+	}
+}
+
+func TestSomePutsFail(t *testing.T) {
+	w := newWorld(t)
+	w.fill(10)
+	puts := 0
+	w.Fault = func(call string) *awstest.Fault {
+		if call == "dynamodb.PutItem" {
+			if puts++; puts%3 == 0 {
 				return throttled
 			}
-			return nil
 		}
-		w.run(t.Context())
-		if n := w.Calls("sqs.ReceiveMessage"); n != 1 || len(w.Messages()) != 30 {
-			t.Errorf("%d receives used up while the Inbox takes nothing", n)
-		}
-	})
-	t.Run("put took effect", func(t *testing.T) {
+		return nil
+	}
+	if l := w.run(t.Context()); l["msg"] != "failed" || l["failures"] != 3.0 || l["deliveries"] != 7.0 ||
+		l["code"] != "ProvisionedThroughputExceededException" {
+		t.Error(l)
+	}
+	if len(w.Messages()) != 3 || w.stored(10) != 7 {
+		t.Error(len(w.Messages()), w.stored(10))
+	}
+	w.Fault = nil
+	w.Reappear()
+	w.run(t.Context())
+	if len(w.Messages()) != 0 || w.stored(10) != 10 {
+		t.Error(len(w.Messages()), w.stored(10))
+	}
+}
+
+func TestAllPutsFail(t *testing.T) {
+	w := newWorld(t)
+	w.fill(30)
+	w.Fault = failing("dynamodb.PutItem", throttled)
+	w.run(t.Context())
+	if n := w.Calls("sqs.ReceiveMessage"); n != 1 || len(w.Messages()) != 30 {
+		t.Errorf("%d receives used up while the Inbox takes nothing", n)
+	}
+}
+
+func TestPutTookEffect(t *testing.T) {
+	w := newWorld(t)
+	w.fill(2)
+	w.Fault = failing("dynamodb.PutItem", &awstest.Fault{Status: 500, Code: "InternalServerError", After: true})
+	w.run(t.Context())
+	w.Fault = nil
+	w.Reappear()
+	if l := w.run(t.Context()); l["duplicates"] != 2.0 || len(w.Messages()) != 0 || w.stored(2) != 2 {
+		t.Error(l)
+	}
+}
+
+func TestQueueFails(t *testing.T) {
+	for _, call := range []string{"sqs.ReceiveMessage", "sqs.DeleteMessageBatch"} {
 		w := newWorld(t)
 		w.fill(2)
-		w.Fault = func(call string) *awstest.Fault {
-			if call == "dynamodb.PutItem" {
-				return &awstest.Fault{Status: 500, Code: "InternalServerError", After: true}
-			}
-			return nil
+		w.Fault = failing(call, &awstest.Fault{Status: 500, Code: "InternalError"})
+		if l := w.run(t.Context()); l["msg"] != "failed" || l["level"] != "ERROR" || len(w.Messages()) != 2 {
+			t.Error(call, l)
 		}
-		w.run(t.Context())
 		w.Fault = nil
 		w.Reappear()
-		if l := w.run(t.Context()); l["duplicates"] != 2.0 || len(w.Messages()) != 0 || w.stored(2) != 2 {
-			t.Error(l)
+		w.run(t.Context())
+		if w.stored(2) != 2 || len(w.Messages()) != 0 {
+			t.Error(call, w.stored(2))
 		}
-	})
-	for _, call := range []string{"sqs.ReceiveMessage", "sqs.DeleteMessageBatch"} {
-		t.Run(call, func(t *testing.T) {
-			w := newWorld(t)
-			w.fill(2)
-			w.Fault = func(name string) *awstest.Fault {
-				if name == call {
-					return &awstest.Fault{Status: 500, Code: "InternalError"}
-				}
-				return nil
-			}
-			if l := w.run(t.Context()); l["msg"] != "failed" || l["level"] != "ERROR" || len(w.Messages()) != 2 {
-				t.Error(l)
-			}
-			w.Fault = nil
-			w.Reappear()
-			w.run(t.Context())
-			if w.stored(2) != 2 || len(w.Messages()) != 0 {
-				t.Error(w.stored(2))
-			}
-		})
 	}
-	t.Run("a message that can't be read", func(t *testing.T) {
-		w := newWorld(t)
-		for range 12 {
-			w.Push(`{"v":1,"note":"MARKER"}`)
-		}
-		w.fill(3)
-		if l := w.run(t.Context()); l["msg"] != "failed" || l["failures"] != 12.0 || l["class"] != "permanent" {
-			t.Error(l)
-		}
-		if len(w.Messages()) != 12 || w.stored(3) != 3 {
-			t.Error("broken messages hold up the others, or are gone:", len(w.Messages()), w.stored(3))
-		}
-	})
+}
+
+func TestMessagesThatCantBeRead(t *testing.T) {
+	w := newWorld(t)
+	for range 12 {
+		w.Push(`{"v":1,"note":"MARKER"}`)
+	}
+	w.fill(3)
+	if l := w.run(t.Context()); l["msg"] != "failed" || l["failures"] != 12.0 || l["class"] != "permanent" {
+		t.Error(l)
+	}
+	if len(w.Messages()) != 12 || w.stored(3) != 3 {
+		t.Error("they hold up the others, or are gone:", len(w.Messages()), w.stored(3))
+	}
 }
 
 // slow is a queue that never ends, and an Inbox that takes a second for each put.
@@ -209,7 +207,9 @@ func (s *slow) Receive(ctx context.Context) ([]delivery.Spilled, error) {
 }
 
 func (s *slow) Delete(ctx context.Context, receipts []string) error {
-	s.deleted += len(receipts)
+	if ctx.Err() == nil {
+		s.deleted += len(receipts)
+	}
 	return ctx.Err()
 }
 
