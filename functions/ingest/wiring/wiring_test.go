@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"loophub/functions/ingest/wiring"
-	"loophub/shared/aws/awstest"
+	"loophub/infra/local/awstest"
 	"loophub/shared/aws/deps"
 )
 
