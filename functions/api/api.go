@@ -7,6 +7,7 @@ package api
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"time"
 
@@ -25,7 +26,7 @@ type Definitions interface {
 	// Authorise gives the workspace of a token, or workspace.ErrToken.
 	Authorise(ctx context.Context, token string) (id string, err error)
 	Load(ctx context.Context, id string) (workspace.Workspace, error)
-	Rules(ctx context.Context, id string) (profile.Rules, error)
+	IdentityKey(ctx context.Context, id string) ([]byte, error)
 }
 
 // Hub is one workspace's part of the Hub: no method can reach another's. Reads are
@@ -180,15 +181,17 @@ func (h *handling) authorise(ctx context.Context) error {
 		return unauthorized("the token is not valid; take one of the workspace's API tokens", `Bearer realm="loophub", error="invalid_token"`)
 	}
 	if err != nil {
-		return err
+		return fmt.Errorf("reading the token: %w", err)
 	}
 	h.line.Workspace = id
 	if h.workspace, err = h.Definitions.Load(ctx, id); err != nil {
-		return err
+		return fmt.Errorf("loading the definition: %w", err)
 	}
-	if h.rules, err = h.Definitions.Rules(ctx, id); err != nil {
-		return err
+	key, err := h.Definitions.IdentityKey(ctx, id)
+	if err != nil {
+		return fmt.Errorf("loading the identity key: %w", err)
 	}
+	h.rules = profile.NewRules(key, h.workspace.Identity.DeniedEmails, h.workspace.Identity.DeniedPhones)
 	h.hub = h.Hub(id)
 	return nil
 }

@@ -40,7 +40,7 @@ func New(d deps.Deps) (lambda.Handler, error) {
 	db := dynamodb.NewFromConfig(d.Config)
 	table := hub.New(db, hubTable)
 	return lambda.NewHandler(api.New(api.Config{
-		Definitions: definitions{definition.NewReader(db, ssm.NewFromConfig(d.Config), hubTable, parameters, d.Now)},
+		Definitions: definition.NewReader(db, ssm.NewFromConfig(d.Config), hubTable, parameters, d.Now),
 		Hub:         func(workspace string) api.Hub { return part{table.In(workspace)} },
 		// What the API itself puts there is small; it opens no delivery.
 		Inbox:     inbox.New(db, inboxTable, nil),

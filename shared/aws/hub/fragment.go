@@ -183,6 +183,10 @@ type Indexed struct {
 	Record string
 }
 
+// Place is where a record stands in a timeline: what Timeline takes as before. It
+// means the same in every fragment's timeline, whether or not the record is there.
+func (i Indexed) Place() string { return fmt.Sprintf("%013d#%s", i.At, i.Record) }
+
 // Timeline lists records of a fragment, newest first, beginning after the place
 // named before ("" = at the newest). next is "" at the end. A record may come
 // twice where two workers saw it first at the same moment.

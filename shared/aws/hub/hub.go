@@ -107,7 +107,7 @@ func (w Workspace) Put(ctx context.Context, f events.Fact) error {
 // fact that does so first.
 func (w Workspace) Index(ctx context.Context, id profile.ID, record string, at int64) error {
 	_, err := w.db.PutItem(ctx, &dynamodb.PutItemInput{TableName: &w.table,
-		Item: w.key("x", string(id), fmt.Sprintf("%013d#%s", max(at, 0), record))})
+		Item: w.key("x", string(id), Indexed{max(at, 0), record}.Place())})
 	return classed(err)
 }
 
