@@ -8,6 +8,7 @@ PORT      ?=
 WORKSPACE ?=
 DIR       ?= $(LOOPHUB_SAMPLES)
 NAME      ?= loophub
+TABLE     ?=
 BENCHTIME ?= 1s
 FUZZTIME  ?= 10s
 
@@ -61,7 +62,7 @@ test: test-unit test-cdk ## Run all tests; those of the CDK app where Node is in
 
 .PHONY: test-unit
 test-unit: ## Run the tests that need Go alone
-	go test $(UNIT)
+	@go test $(UNIT)
 
 .PHONY: test-cdk
 ifneq ($(shell command -v node 2>/dev/null),)
@@ -77,8 +78,8 @@ endif
 lint: ## Check format, go vet and staticcheck
 	@bad=$$(gofmt -l $$(find $(SOURCES) -name '*.go' -not -path '*/node_modules/*')); \
 	  test -z "$$bad" || { echo "gofmt would change:"; echo "$$bad"; exit 1; }
-	go vet $(UNIT)
-	go run $(STATICCHECK) $(UNIT)
+	@go vet $(UNIT)
+	@go run $(STATICCHECK) $(UNIT)
 
 .PHONY: race
 race: ## Run the tests of what runs in parallel under the race detector (a C compiler)
@@ -94,7 +95,7 @@ fuzz: ## Run every fuzz target for FUZZTIME
 
 .PHONY: bench
 bench: ## Run the benchmarks (BENCHTIME=)
-	go test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) $(UNIT)
+	@go test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) $(UNIT)
 
 # Without paths and revision inside, the same code gives the same bytes, and only what changed is deployed.
 .PHONY: build $(STAGES:%=build-%)
@@ -116,6 +117,10 @@ synth: build infra/node_modules ## Synthesize and validate the template as a dep
 .PHONY: deploy
 deploy: build infra/node_modules ## Deploy into the AWS account of your shell (Node; NAME=)
 	cd infra && npx cdk deploy -c name=$(NAME)
+
+.PHONY: apply
+apply: $(LOOPHUB) ## Upload a workspace file to AWS (WORKSPACE=, TABLE= as deploy printed HubTable, NAME=)
+	@$(LOOPHUB) apply $(FLAGS) -name $(NAME) -table "$(TABLE)"
 
 infra/node_modules: infra/package-lock.json
 	cd infra && npm ci && touch node_modules

@@ -77,7 +77,6 @@ type draft struct {
 	at     int64
 	fields events.Fields
 	faults []connector.Fault
-	left   int // answers beyond the bound
 }
 
 func (d *draft) fault(c connector.FaultClass, reason string) {

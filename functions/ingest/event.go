@@ -3,9 +3,11 @@ package ingest
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/bits"
 	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
@@ -17,19 +19,16 @@ import (
 // in which every quote of the body is escaped; encoding/json spends more time on it
 // than the rest of the handler takes, so decodeEvent reads the few fields that count.
 func (s *Stage) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
-	e, ok := decodeEvent(payload)
+	e, body, ok := decodeEvent(payload)
 	if !ok {
 		e = events.LambdaFunctionURLRequest{}
 		if json.Unmarshal(payload, &e) != nil {
 			// The text of the error may quote the payload, and Lambda logs what is returned.
 			return nil, errors.New("decoding event: it is not a function URL request")
 		}
+		body = []byte(e.Body)
 	}
-	r, err := s.Handle(ctx, e)
-	if err != nil {
-		return nil, err
-	}
-	out, err := json.Marshal(r)
+	out, err := json.Marshal(s.answer(ctx, &e, body))
 	if err != nil {
 		return nil, fmt.Errorf("encoding reply: %w", err)
 	}
@@ -40,8 +39,9 @@ func (s *Stage) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 // standard library would be lenient or repair something (another case of a name, a
 // name twice, broken UTF-8, lone surrogates, null), it says false and the caller
 // asks the standard library. What it accepts it reads like the standard library;
-// a differential fuzz test holds it to that.
-func decodeEvent(payload []byte) (e events.LambdaFunctionURLRequest, ok bool) {
+// a differential fuzz test holds it to that. The body is given apart, since it need
+// never be a string; it may lie within payload.
+func decodeEvent(payload []byte) (e events.LambdaFunctionURLRequest, body []byte, ok bool) {
 	s := scanner{in: payload}
 	s.object([]string{"rawPath", "rawQueryString", "headers", "requestContext", "body", "isBase64Encoded",
 		"version", "cookies", "queryStringParameters"}, func(name string) {
@@ -51,7 +51,7 @@ func decodeEvent(payload []byte) (e events.LambdaFunctionURLRequest, ok bool) {
 		case "rawQueryString":
 			e.RawQueryString = s.text()
 		case "body":
-			e.Body = s.text()
+			body = s.bytes()
 		case "isBase64Encoded":
 			e.IsBase64Encoded = s.boolean()
 		case "headers":
@@ -69,7 +69,7 @@ func decodeEvent(payload []byte) (e events.LambdaFunctionURLRequest, ok bool) {
 		}
 	})
 	s.blanks()
-	return e, !s.bad && s.at == len(s.in)
+	return e, body, !s.bad && s.at == len(s.in)
 }
 
 func (s *scanner) context(c *events.LambdaFunctionURLRequestContext) {
@@ -254,66 +254,106 @@ func (s *scanner) digits() bool {
 }
 
 // text reads a string.
-func (s *scanner) text() string {
+func (s *scanner) text() string { return string(s.bytes()) }
+
+// stops are the bytes at which the plain part of a string ends.
+var stops = func() (t [256]bool) {
+	for c := range ' ' {
+		t[c] = true
+	}
+	t['"'], t['\\'] = true, true
+	return t
+}()
+
+// bytes reads a string; without escapes it lies within the input.
+func (s *scanner) bytes() []byte {
 	s.must('"')
 	if s.bad {
-		return ""
+		return nil
 	}
-	from := s.at
-	for s.at < len(s.in) {
-		switch c := s.in[s.at]; {
-		case c == '"':
-			return s.valid(s.in[from:s.at])
-		case c == '\\':
-			return s.escaped(from)
-		case c < ' ':
-			s.bad = true
-			return ""
+	from, at := s.at, s.at
+	for at+8 <= len(s.in) {
+		k := plain(binary.LittleEndian.Uint64(s.in[at:]))
+		if at += k; k < 8 {
+			break
 		}
-		s.at++
 	}
-	s.bad = true
-	return ""
-}
-
-// valid ends a string at its closing quote.
-func (s *scanner) valid(b []byte) string {
-	s.at++
-	if !utf8.Valid(b) {
+	for at < len(s.in) && !stops[s.in[at]] {
+		at++
+	}
+	s.at = at
+	out := s.in[from:at]
+	if at < len(s.in) && s.in[at] == '\\' {
+		out = s.escaped(out)
+	}
+	if !s.one("\"") || !utf8.Valid(out) {
 		s.bad = true
 	}
-	return string(b)
+	return out
 }
 
-// escaped reads a string on from its first backslash, copying what lies between
-// escapes at once.
-func (s *scanner) escaped(from int) string {
-	end := len(s.in)
-	if quote := bytes.IndexByte(s.in[s.at:], '"'); quote < 0 {
-		s.bad = true
-		return ""
+// escaped reads a string on from its first backslash to its closing quote. It copies
+// eight bytes at a time and looks only then how many of them were plain.
+func (s *scanner) escaped(before []byte) []byte {
+	in, at, n := s.in, s.at, len(before)
+	out := make([]byte, n+8+min(len(in)-at, 8<<10))
+	copy(out, before)
+	for at+8 <= len(in) {
+		if n+8 > len(out) {
+			out = append(out, make([]byte, len(out))...)
+		}
+		word := binary.LittleEndian.Uint64(in[at:])
+		binary.LittleEndian.PutUint64(out[n:], word)
+		k := plain(word)
+		at, n = at+k, n+k
+		if k == 8 {
+			continue
+		}
+		if in[at] != '\\' {
+			s.at = at
+			return out[:n] // the quote, or what may not stand here
+		}
+		if at+1 < len(in) && in[at+1] == '"' { // most escapes by far
+			out[n] = '"'
+			at, n = at+2, n+1
+			continue
+		}
+		s.at = at + 1
+		if out = s.escape(out[:n]); s.bad {
+			return nil
+		}
+		at, n, out = s.at, len(out), out[:cap(out)]
 	}
-	out := make([]byte, 0, min(end-from, 16<<10))
-	for s.at < end {
+	s.at = at
+	return s.tail(out[:n])
+}
+
+// tail is escaped for the last bytes of the input.
+func (s *scanner) tail(out []byte) []byte {
+	for s.at < len(s.in) && !s.bad {
 		switch c := s.in[s.at]; {
-		case c == '"':
-			return s.valid(append(out, s.in[from:s.at]...))
 		case c == '\\':
-			out = append(out, s.in[from:s.at]...)
 			s.at++
-			if out = s.escape(out); s.bad {
-				return ""
-			}
-			from = s.at
-		case c < ' ':
-			s.bad = true
-			return ""
+			out = s.escape(out)
+		case stops[c]:
+			return out
 		default:
+			out = append(out, c)
 			s.at++
 		}
 	}
 	s.bad = true
-	return ""
+	return nil
+}
+
+// plain counts the first of eight bytes that are neither a quote, a backslash nor a
+// control character.
+func plain(word uint64) int {
+	const ones, highs = 0x0101010101010101, 0x8080808080808080
+	quote, slash := word^('"'*ones), word^('\\'*ones)
+	// The lowest high bit that is set is right; those above may not be, by the borrow.
+	found := ((quote - ones) &^ quote) | ((slash - ones) &^ slash) | ((word - ' '*ones) &^ word)
+	return bits.TrailingZeros64(found&highs) / 8
 }
 
 // escape reads what follows a backslash.

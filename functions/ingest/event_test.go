@@ -40,7 +40,8 @@ func FuzzDecodeEvent(f *testing.F) {
 		f.Add([]byte(p))
 	}
 	f.Fuzz(func(t *testing.T, payload []byte) {
-		got, ok := decodeEvent(payload)
+		got, body, ok := decodeEvent(payload)
+		got.Body = string(body)
 		if !ok {
 			return
 		}
@@ -58,7 +59,7 @@ func FuzzDecodeEvent(f *testing.F) {
 // The usual event must not fall back: that is where the time goes.
 func TestDecodeEventIsUsed(t *testing.T) {
 	for i, p := range payloads {
-		if _, ok := decodeEvent([]byte(p)); ok != (i < 5) {
+		if _, _, ok := decodeEvent([]byte(p)); ok != (i < 5) {
 			t.Errorf("%s: %v", p, ok)
 		}
 	}
@@ -66,7 +67,31 @@ func TestDecodeEventIsUsed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if e, ok := decodeEvent(real); !ok || e.Body != `{"a":"<é>`+"\u2028"+`"}` {
-		t.Errorf("%s: %v %q", real, ok, e.Body)
+	if _, body, ok := decodeEvent(real); !ok || string(body) != `{"a":"<é>`+"\u2028"+`"}` {
+		t.Errorf("%s: %v %q", real, ok, body)
+	}
+}
+
+func TestPlain(t *testing.T) {
+	for c := range 256 {
+		stop := c < ' ' || c == '"' || c == '\\'
+		for at := range 8 {
+			for _, filler := range []byte{' ', 'a', '!', '#', '[', ']', 0x7f, 0x80, 0xa2, 0xdc, 0xff} {
+				word, want := uint64(0), 8
+				for i := range 8 {
+					b := filler
+					if i == at {
+						b = byte(c)
+					}
+					word |= uint64(b) << (8 * i)
+				}
+				if stop {
+					want = at
+				}
+				if got := plain(word); got != want {
+					t.Fatalf("%#x at %d among %#x: %d", c, at, filler, got)
+				}
+			}
+		}
 	}
 }

@@ -76,20 +76,25 @@ const (
 // Handle answers one request. Its error is always nil: a request that can't be
 // handled is answered 503, so that the sender tries again.
 func (s *Stage) Handle(ctx context.Context, e events.LambdaFunctionURLRequest) (events.LambdaFunctionURLResponse, error) {
+	return s.answer(ctx, &e, []byte(e.Body)), nil
+}
+
+func (s *Stage) answer(ctx context.Context, e *events.LambdaFunctionURLRequest, body []byte) events.LambdaFunctionURLResponse {
 	start := s.Now().UTC()
-	h := &handling{Stage: s, event: &e, received: start.Truncate(time.Millisecond)}
-	h.line.Trace = trace(&e)
+	h := &handling{Stage: s, event: e, body: body, received: start.Truncate(time.Millisecond)}
+	h.line.Trace = trace(e)
 	reply := h.guarded(ctx)
 	h.line.Status = reply.StatusCode
 	h.line.Duration = s.Now().Sub(start)
 	s.Log.Write(ctx, start, h.line)
-	return reply, nil
+	return reply
 }
 
 // handling is one request on its way.
 type handling struct {
 	*Stage
 	event    *events.LambdaFunctionURLRequest
+	body     []byte // the event's, in base64 where it says so
 	received time.Time
 	line     telemetry.Line
 }
@@ -111,7 +116,7 @@ func (h *handling) handle(ctx context.Context) events.LambdaFunctionURLResponse 
 	if !ok {
 		return h.end(unknown, http.StatusNotFound, "no such path; deliveries go to /hooks/{workspace}/{connection}")
 	}
-	if bodySize(h.event) > MaxBody {
+	if bodySize(h.body, h.event.IsBase64Encoded) > MaxBody {
 		return h.end(tooLarge, http.StatusRequestEntityTooLarge, "the body is larger than 6 MB")
 	}
 	w, err := h.Definitions.Load(ctx, a.workspace)
@@ -131,7 +136,7 @@ func (h *handling) handle(ctx context.Context) events.LambdaFunctionURLResponse 
 	if err != nil {
 		return h.fail(err)
 	}
-	r, err := request(h.event, a.rest, h.received)
+	r, err := request(h.event, h.body, a.rest, h.received)
 	if err != nil {
 		return h.end(garbled, http.StatusBadRequest, "the body is not base64")
 	}

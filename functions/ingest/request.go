@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"bytes"
 	"encoding/base64"
 	"maps"
 	"net/http"
@@ -36,32 +37,34 @@ func parsePath(path string) (address, bool) {
 }
 
 // bodySize is the size of the body, known before it is decoded.
-func bodySize(e *events.LambdaFunctionURLRequest) int {
-	if !e.IsBase64Encoded {
-		return len(e.Body)
+func bodySize(body []byte, encoded bool) int {
+	if !encoded {
+		return len(body)
 	}
-	return base64.RawStdEncoding.DecodedLen(len(strings.TrimRight(e.Body, "=")))
+	return base64.RawStdEncoding.DecodedLen(len(bytes.TrimRight(body, "=")))
 }
 
 // request makes of the event what connectors read.
-func request(e *events.LambdaFunctionURLRequest, rest string, received time.Time) (connector.Request, error) {
+func request(e *events.LambdaFunctionURLRequest, body []byte, rest string, received time.Time) (connector.Request, error) {
 	r := connector.Request{
 		Method: e.RequestContext.HTTP.Method, Rest: rest, ReceivedAt: received,
-		Header: make(http.Header, len(e.Headers)),
+		Header: make(http.Header, len(e.Headers)), Body: body,
 	}
+	values := make([]string, 0, len(e.Headers)) // of all headers, in one piece
 	for name, v := range e.Headers {
-		r.Header[http.CanonicalHeaderKey(name)] = []string{v}
+		values = append(values, v)
+		r.Header[http.CanonicalHeaderKey(name)] = values[len(values)-1 : len(values) : len(values)]
 	}
 	if e.RawQueryString != "" {
 		// What can't be read of a query is left out; a connector that needs it finds it missing.
 		r.Query, _ = url.ParseQuery(e.RawQueryString)
 	}
 	if !e.IsBase64Encoded {
-		r.Body = []byte(e.Body)
 		return r, nil
 	}
-	var err error
-	r.Body, err = base64.StdEncoding.DecodeString(e.Body)
+	r.Body = make([]byte, base64.StdEncoding.DecodedLen(len(body)))
+	n, err := base64.StdEncoding.Decode(r.Body, body)
+	r.Body = r.Body[:n]
 	return r, err
 }
 

@@ -66,7 +66,7 @@ func (b *batcher) statements() {
 		b.at(s.Fragment, func(f *profile.Fragment) {
 			f.Anchor = profile.SourceOf(s.Anchor)
 			f.State.Join(s)
-			f.State.Claim(s.Claims)
+			f.State.Claim(s.Claims, b.rules.Limits)
 		})
 		for id := range s.Claims {
 			if b.claims[id] == nil {

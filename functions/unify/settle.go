@@ -166,7 +166,7 @@ func (u Unifier) take(f *profile.Fragment, statements []profile.Statement) {
 		f.Anchor = profile.SourceOf(s.Anchor)
 		f.State.Join(s)
 		was := f.State.OverKinds(u.Rules.Limits)
-		for _, id := range f.State.Claim(s.Claims) {
+		for _, id := range f.State.Claim(s.Claims, u.Rules.Limits) {
 			f.Pend(id)
 		}
 		for kind := range f.State.OverKinds(u.Rules.Limits) {

@@ -153,6 +153,9 @@ func faults(at place, from, importPath string, test bool) []string {
 	if test {
 		by = "imports in its tests"
 	}
+	if test && joined(from, to) {
+		return nil
+	}
 	var out []string
 	for _, r := range rules {
 		if r.breaks(from, to) {
@@ -175,6 +178,11 @@ func faults(at place, from, importPath string, test bool) []string {
 // sameRoom reports whether two packages of one floor belong together: sub-packages, and the CDK app with its stack.
 func sameRoom(from, to string, at, there place) bool {
 	return at.room == there.room || from == "infra" && to == "infra/stack"
+}
+
+// joined lets a stage's tests join it to adapters and SDK, as its wiring does.
+func joined(from, to string) bool {
+	return within(from, "functions") && (within(to, "shared/aws") || strings.HasPrefix(to, "github.com/aws/aws-sdk-go-v2"))
 }
 
 // onTheLocalCloud lets tests of what speaks to AWS, or is wired to it, run against the cloud in one process, and an

@@ -35,6 +35,9 @@ func TestServicesDoNotKnowEachOther(t *testing.T) {
 			t.Fatal(err)
 		}
 		own := filepath.Dir(file)
+		if own == "awstest" || own == "runtimeapi" {
+			continue // they use the cloud, they are no service of it
+		}
 		for _, i := range parsed.Imports {
 			path, err := strconv.Unquote(i.Path.Value)
 			if err != nil {

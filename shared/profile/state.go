@@ -2,6 +2,7 @@ package profile
 
 import (
 	"encoding/json"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -209,8 +210,11 @@ func (s *State) joinCheckout(f events.Fact) {
 	}
 }
 
-// Claim adds the statement's claims and tells which are new.
-func (s *State) Claim(claims map[string]Claim) (fresh []string) {
+// Claim adds a statement's claims and tells which are new. Of a kind that the
+// fragment holds too many of, only as many are kept as show it, the least ones:
+// they tie nobody any more, and a stranger who posts a form with ever new numbers
+// must not fill the item. What is dropped is new again when it is said again.
+func (s *State) Claim(claims map[string]Claim, l Limits) (fresh []string) {
 	for id, c := range claims {
 		if s.Claims == nil {
 			s.Claims = map[string]Claim{}
@@ -222,6 +226,12 @@ func (s *State) Claim(claims map[string]Claim) (fresh []string) {
 		s.Claims[id] = Claim{max(old.At, c.At), c.Value}
 	}
 	slices.Sort(fresh)
+	for _, k := range kinds {
+		ids := slices.Sorted(maps.Keys(s.ClaimsOf(k)))
+		for _, id := range ids[min(len(ids), l.Fan[k]+1):] {
+			delete(s.Claims, id)
+		}
+	}
 	return fresh
 }
 

@@ -9,6 +9,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	connector "loophub/connectors"
+	"loophub/shared/contact"
 )
 
 func (p *parser) connections(n *yaml.Node) map[string]Connection {
@@ -151,15 +152,15 @@ func oneOf(names []string) string {
 	return strings.Join(names[:len(names)-1], ", ") + " or " + names[len(names)-1]
 }
 
-func (p *parser) identity(n *yaml.Node) Identity {
+func (p *parser) identity(n *yaml.Node, country string) Identity {
 	var i Identity
 	if n == nil || empty(n) {
 		return i
 	}
 	m := p.mapping(n, "identity", "denied_emails", "denied_phones")
 	for _, e := range p.list(m["denied_emails"], "denied_emails") {
-		s := strings.ToLower(e.Value)
-		if at := strings.LastIndexByte(s, '@'); at < 1 || at == len(s)-1 || strings.ContainsAny(s, " \t\r\n") {
+		s, ok := contact.Email(e.Value)
+		if !ok {
 			p.at(e, "%s is not an e-mail address; write one like shop@example.com", quote(e.Value))
 			continue
 		}
@@ -170,7 +171,11 @@ func (p *parser) identity(n *yaml.Node) Identity {
 			p.at(e, "%s holds no digit; write a phone number in quotes, as customers give it", quote(e.Value))
 			continue
 		}
-		i.DeniedPhones = append(i.DeniedPhones, e.Value)
+		number, ok := contact.Phone(e.Value, country)
+		if !ok {
+			number = e.Value // no number at all: it can't become an identity either
+		}
+		i.DeniedPhones = append(i.DeniedPhones, number)
 	}
 	return i
 }

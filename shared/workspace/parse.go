@@ -170,7 +170,7 @@ func (p *parser) workspace(root *yaml.Node) Workspace {
 		return ""
 	})
 	w.Connections = p.connections(m["connections"])
-	w.Identity = p.identity(m["identity"])
+	w.Identity = p.identity(m["identity"], w.Country)
 	return w
 }
 

@@ -200,13 +200,17 @@ func TestAuthorise(t *testing.T) {
 	}
 }
 
+// counted gives how often the table was read since, and a Load without its value.
+func (w world) counted(t *testing.T) (reads func() int, load func(string) error) {
+	base := w.Calls("dynamodb.GetItem")
+	return func() int { return w.Calls("dynamodb.GetItem") - base },
+		func(id string) error { _, err := w.reader.Load(t.Context(), id); return err }
+}
+
 func TestCache(t *testing.T) {
 	w := newWorld(t)
 	w.apply(t, file)
-	base := w.Calls("dynamodb.GetItem")
-	reads := func() int { return w.Calls("dynamodb.GetItem") - base }
-	load := func(id string) error { _, err := w.reader.Load(t.Context(), id); return err }
-
+	reads, load := w.counted(t)
 	for range 3 {
 		if err := load("saigon"); err != nil || reads() != 1 {
 			t.Fatal(reads(), err)
@@ -220,8 +224,31 @@ func TestCache(t *testing.T) {
 	if err := load("Not#An/Id"); !errors.Is(err, workspace.ErrUnknown) || reads() != 2 {
 		t.Fatal("a name that can't exist is looked up", err)
 	}
-	// Strangers' names do not push out what is in use.
-	for n := range 2_500 {
+	// What was unknown is found ten seconds after it is there.
+	w.apply(t, strings.Replace(file, "saigon", "hanoi", 1))
+	w.Advance(11 * time.Second)
+	if err := load("hanoi"); err != nil {
+		t.Fatal(err)
+	}
+	// What is removed is gone a minute later.
+	if _, err := w.db.DeleteItem(t.Context(), &dynamodb.DeleteItemInput{TableName: aws.String(awstest.Hub), Key: map[string]types.AttributeValue{
+		"pk": &types.AttributeValueMemberS{Value: "saigon#definition"}, "sk": &types.AttributeValueMemberS{Value: "CURRENT"}}}); err != nil {
+		t.Fatal(err)
+	}
+	w.Advance(61 * time.Second)
+	if err := load("saigon"); !errors.Is(err, workspace.ErrUnknown) {
+		t.Error("removed, and still served", err)
+	}
+}
+
+func TestStrangersPushNothingOut(t *testing.T) {
+	w := newWorld(t)
+	w.apply(t, file)
+	reads, load := w.counted(t)
+	if err := load("saigon"); err != nil {
+		t.Fatal(err)
+	}
+	for n := range 1_500 {
 		if err := load(fmt.Sprint("x", n)); !errors.Is(err, workspace.ErrUnknown) {
 			t.Fatal(err)
 		}
@@ -230,17 +257,20 @@ func TestCache(t *testing.T) {
 	if err := load("saigon"); err != nil || reads() != before {
 		t.Fatal("pushed out", err)
 	}
-	// What was unknown is found ten seconds after it is there.
-	w.apply(t, strings.Replace(file, "saigon", "hanoi", 1))
-	w.Advance(11 * time.Second)
-	if err := load("hanoi"); err != nil {
+}
+
+// While the table can't be read, the last good definition serves, and a stranger is
+// not told that there is none.
+func TestOutage(t *testing.T) {
+	w := newWorld(t)
+	w.apply(t, file)
+	reads, load := w.counted(t)
+	if err := load("saigon"); err != nil {
 		t.Fatal(err)
 	}
-	// While the table can't be read, the last good definition serves; a stranger
-	// is not told that there is none.
 	w.Advance(61 * time.Second)
 	w.Fault = func(string) *awstest.Fault { return &awstest.Fault{Status: 500, Code: "InternalServerError"} }
-	before = reads()
+	before := reads()
 	for range 5 {
 		if err := load("saigon"); err != nil {
 			t.Fatal(err)
@@ -257,14 +287,6 @@ func TestCache(t *testing.T) {
 	before = reads()
 	if err := load("saigon"); err != nil || reads() != before+1 {
 		t.Error("it is not looked at again", err)
-	}
-	if _, err := w.db.DeleteItem(t.Context(), &dynamodb.DeleteItemInput{TableName: aws.String(awstest.Hub), Key: map[string]types.AttributeValue{
-		"pk": &types.AttributeValueMemberS{Value: "saigon#definition"}, "sk": &types.AttributeValueMemberS{Value: "CURRENT"}}}); err != nil {
-		t.Fatal(err)
-	}
-	w.Advance(61 * time.Second)
-	if err := load("saigon"); !errors.Is(err, workspace.ErrUnknown) {
-		t.Error("removed, and still served", err)
 	}
 }
 

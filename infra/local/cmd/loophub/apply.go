@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -29,21 +30,20 @@ func apply(ctx context.Context, o options, out io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("reading the workspace file: %w", err)
 	}
-	w, err := workspace.Parse(text, manifests()...)
+	w, err := workspace.Parse(text, manifests())
 	if err != nil {
 		return named(o.workspace, err)
+	}
+	if o.table == "" {
+		return errors.New("name the Hub table, which make deploy printed as HubTable: make apply WORKSPACE=… TABLE=…")
 	}
 	account, err := config.LoadDefaultConfig(ctx)
 	if err != nil {
 		return fmt.Errorf("finding the AWS account: %w", err)
 	}
 	parameters := ssm.NewFromConfig(account)
-	table, err := hubTable(ctx, parameters, o.deployed)
-	if err != nil {
-		return err
-	}
 	return upload(ctx, uploading{
-		writer: definition.NewWriter(dynamodb.NewFromConfig(account), parameters, table, "/"+o.deployed, manifests(), rand.Reader),
+		writer: definition.NewWriter(dynamodb.NewFromConfig(account), parameters, o.table, "/"+o.deployed, manifests(), rand.Reader),
 		file:   o.workspace, text: text, workspace: w, parameters: parameters, prefix: "/" + o.deployed,
 		in: bufio.NewScanner(os.Stdin), out: out,
 	})

@@ -38,7 +38,7 @@ import (
 // Secret and token of the local hub. They are public and protect nothing.
 const (
 	localSecret = "loophub-demo-secret"
-	localToken  = ".demo-token" // after the workspace
+	localToken  = ".demo-token-of-this-laptop" // after the workspace
 )
 
 const demoWorkspace = "testdata/demo/workspace.yaml"
@@ -73,7 +73,7 @@ func start(ctx context.Context, o options) (*hub, error) {
 	if err != nil {
 		return nil, err
 	}
-	h, err := newHub(ctx)
+	h, err := newHub(ctx, inProcess())
 	if err != nil {
 		listener.Close()
 		return nil, err
@@ -98,16 +98,19 @@ func listen(ctx context.Context, port int) (net.Listener, error) {
 	return l, nil
 }
 
-// newHub starts the cloud without a port.
-func newHub(ctx context.Context) (*hub, error) {
-	ctx, cancel := context.WithCancel(ctx)
-	h := &hub{stop: cancel, woken: make(chan struct{}, 1)}
+// inProcess runs the stages as they are compiled into this program.
+func inProcess() map[string]lambda.Factory {
 	handlers := map[string]lambda.Factory{}
 	for stage, wire := range stages {
-		handlers[stage] = func(e lambda.Environment) (awslambda.Handler, error) {
-			return wire(deps.Deps{Config: e.Config, Getenv: e.Getenv, Now: e.Now, Log: e.Stdout})
-		}
+		handlers[stage] = func(e lambda.Environment) (awslambda.Handler, error) { return wire(deps.Deps(e)) }
 	}
+	return handlers
+}
+
+// newHub starts the cloud without a port.
+func newHub(ctx context.Context, handlers map[string]lambda.Factory) (*hub, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	h := &hub{stop: cancel, woken: make(chan struct{}, 1)}
 	var err error
 	if h.cloud, err = local.New(snapshot.Template(), local.Options{Handlers: handlers, Tail: h.note}); err != nil {
 		cancel()

@@ -14,13 +14,13 @@ import (
 	_ "time/tzdata" // a fresh machine may have no time zones
 )
 
-const usage = `usage: loophub COMMAND [FLAGS]
+const usage = `
+usage: loophub COMMAND [FLAGS]
 
   run      start Loophub here, play the demo shop, and stay up
   story    play the demo shop, check every figure, and stop
   samples  send a folder of real payloads through, and compare with the table
-  apply    upload a workspace file to the AWS account of the environment
-`
+  apply    upload a workspace file to the AWS account of the environment`
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -38,11 +38,12 @@ type options struct {
 	story     string
 	dir       string
 	deployed  string
+	table     string
 }
 
 func command(ctx context.Context, args []string, out io.Writer) error {
 	if len(args) == 0 {
-		return errors.New("name a command\n" + usage)
+		return errors.New("name a command" + usage)
 	}
 	var o options
 	f := flag.NewFlagSet(args[0], flag.ContinueOnError)
@@ -51,12 +52,13 @@ func command(ctx context.Context, args []string, out io.Writer) error {
 	f.StringVar(&o.workspace, "workspace", "testdata/demo/workspace.yaml", "workspace file")
 	f.StringVar(&o.story, "story", "testdata/demo/story.yaml", "story file")
 	f.StringVar(&o.dir, "dir", "", "folder of payloads")
-	f.StringVar(&o.deployed, "name", "loophub", "name of the deployment")
+	f.StringVar(&o.deployed, "name", "loophub", "name of the deployment on AWS")
+	f.StringVar(&o.table, "table", "", "Hub table of the deployment on AWS")
 	if err := f.Parse(args[1:]); err != nil {
-		return fmt.Errorf("%w\n%s", err, usage)
+		return fmt.Errorf("%w%s", err, usage)
 	}
 	if f.NArg() > 0 {
-		return fmt.Errorf("%q is one word too many\n%s", f.Arg(0), usage)
+		return fmt.Errorf("%q is one word too many%s", f.Arg(0), usage)
 	}
 	switch args[0] {
 	case "run":
@@ -68,7 +70,7 @@ func command(ctx context.Context, args []string, out io.Writer) error {
 	case "apply":
 		return apply(ctx, o, out)
 	}
-	return fmt.Errorf("there is no command %q\n%s", args[0], usage)
+	return fmt.Errorf("there is no command %q%s", args[0], usage)
 }
 
 // run plays the demo shop and then stays up until it is interrupted.

@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -17,6 +16,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	connector "loophub/connectors"
 	"loophub/connectors/shopify"
 )
 
@@ -25,7 +25,7 @@ type step struct {
 	Say        string            `yaml:"say"`
 	Connection string            `yaml:"connection"`
 	Topic      string            `yaml:"topic"` // of a shop's webhook
-	ID         string            `yaml:"id"`    // of the webhook; one of its own if absent
+	ID         string            `yaml:"id"`    // of the webhook; its place in the story if absent
 	Body       any               `yaml:"body"`
 	Form       map[string]string `yaml:"form"`
 	Forged     bool              `yaml:"forged"` // signed with another secret
@@ -53,6 +53,9 @@ func readStory(file string) ([]step, error) {
 // play sends a step's request as its system would, waits until all is at rest,
 // and prints what became of it.
 func (h *hub) play(ctx context.Context, n int, s step, out io.Writer) error {
+	if s.ID == "" {
+		s.ID = fmt.Sprintf("demo-%d", n+1)
+	}
 	r, err := h.request(ctx, s)
 	if err != nil {
 		return fmt.Errorf("step %d, %s: %w", n+1, s.Say, err)
@@ -72,7 +75,7 @@ func (h *hub) play(ctx context.Context, n int, s step, out io.Writer) error {
 	if topic == "" {
 		topic = "form post"
 	}
-	fmt.Fprintf(out, "%3d  %s\n       %s %s → %d%s\n", n+1, s.Say, s.Connection, topic, status, h.became())
+	fmt.Fprintf(out, "%3d  %s · %s %s → %d%s\n", n+1, s.Say, s.Connection, topic, status, h.became())
 	return nil
 }
 
@@ -88,30 +91,32 @@ func (s step) expected() int {
 
 // became tells, from log and bus, what the last request led to.
 func (h *hub) became() string {
-	var delivery, outcome string
-	var profiles []string
+	var words, profiles []string
+	var delivery string
 	for _, l := range h.taken() {
 		if l.Event {
-			profiles = append(profiles, changed(l)...)
+			for _, p := range changed(l) {
+				if !slices.Contains(profiles, p) {
+					profiles = append(profiles, p)
+				}
+			}
 			continue
 		}
-		var m struct{ Delivery, Outcome string }
-		if json.Unmarshal([]byte(l.Text), &m) != nil {
+		var m line
+		if json.Unmarshal([]byte(l.Text), &m) != nil || l.Source != "ingest" && l.Source != "unify" {
 			continue
 		}
+		words = append(words, m.Msg)
 		if m.Delivery != "" {
 			delivery = m.Delivery
 		}
-		if l.Source == "ingest" || l.Source == "unify" {
-			outcome = m.Outcome
-		}
 	}
-	text := ", " + outcome
-	if delivery != "" {
-		text += ", delivery " + delivery
-	}
+	text := " " + strings.Join(words, ", ")
 	if len(profiles) > 0 {
-		text += "\n       profile " + strings.Join(profiles, "; ")
+		text += " · profile " + strings.Join(profiles, " and ")
+	}
+	if delivery != "" {
+		text += " · delivery " + delivery
 	}
 	return text
 }
@@ -143,14 +148,11 @@ func (h *hub) request(ctx context.Context, s step) (*http.Request, error) {
 	if err != nil {
 		return nil, err
 	}
-	if s.ID == "" {
-		s.ID = rand.Text()
-	}
-	secret := localSecret
+	secret := connector.Secret(localSecret)
 	if s.Forged {
 		secret = "a stranger's secret"
 	}
-	name, signature := shopify.Sign(connectorSecret(secret), body)
+	name, signature := shopify.Sign(secret, body)
 	for k, v := range map[string]string{"Content-Type": "application/json", name: signature, "X-Shopify-Topic": s.Topic,
 		"X-Shopify-Webhook-Id": s.ID, "X-Shopify-Shop-Domain": c.Settings["shop"]} {
 		r.Header.Set(k, v)

@@ -52,6 +52,12 @@ func (h *hub) follow(ctx context.Context, out io.Writer) {
 	}
 }
 
+// line is what the stages log, see shared/telemetry.
+type line struct {
+	Level, Msg, Workspace, Connection, Delivery, Class, Code, Route string
+	Status, Items                                                   int
+}
+
 // readable puts a line of a function or of the bus into words.
 func readable(l local.Line) string {
 	if l.Event {
@@ -60,22 +66,28 @@ func readable(l local.Line) string {
 		}
 		return ""
 	}
-	var m struct {
-		Level, Outcome, Workspace, Connection, Delivery, Class, Code string
-		Status, Items                                                int
-	}
+	var m line
 	if json.Unmarshal([]byte(l.Text), &m) != nil {
 		return l.Source + ": " + l.Text
 	}
 	switch {
-	case l.Source == "ingest":
-		return fmt.Sprintf("webhook   %s %d %s %s", dash(m.Connection), m.Status, m.Outcome, m.Delivery)
-	case l.Source == "unify":
-		return fmt.Sprintf("%-9s %s, %d facts %s", m.Outcome, m.Connection, m.Items, m.Delivery)
 	case m.Level == "ERROR":
-		return fmt.Sprintf("%-9s %s %s %s", l.Source, m.Outcome, m.Class, m.Code)
+		return fmt.Sprintf("%-9s %s %s %s %s", l.Source, m.Msg, m.Class, m.Code, m.Delivery)
+	case l.Source == "ingest":
+		return fmt.Sprintf("webhook   %s → %d %s %s", dash(m.Connection), m.Status, m.Msg, m.Delivery)
+	case l.Source == "unify":
+		return fmt.Sprintf("%-9s %s, %s", m.Msg, m.Connection, facts(m.Items))
+	case l.Source == "api":
+		return fmt.Sprintf("api       %s → %d", m.Route, m.Status)
 	}
 	return ""
+}
+
+func facts(n int) string {
+	if n == 1 {
+		return "1 fact"
+	}
+	return fmt.Sprintf("%d facts", n)
 }
 
 func dash(s string) string {

@@ -1,0 +1,173 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"loophub/infra/local/lambda"
+	"loophub/infra/local/runtimeapi"
+)
+
+const root = "../../../../"
+
+func demo() options {
+	return options{workspace: root + demoWorkspace, story: root + "testdata/demo/story.yaml"}
+}
+
+// TestStory plays the demo shop and checks every figure through the public API.
+func TestStory(t *testing.T) {
+	var out bytes.Buffer
+	if err := story(t.Context(), demo(), &out); err != nil {
+		t.Fatalf("%v\n%s", err, out.String())
+	}
+}
+
+// TestStoryFindsDifferences: a story that expects something else fails, and says where.
+func TestStoryFindsDifferences(t *testing.T) {
+	o := demo()
+	o.story = filepath.Join(t.TempDir(), "story.yaml")
+	text := "- check: nobody is there\n  get: /v1/profiles?email=lan.nguyen@example.vn\n  want: {profiles: [{orders: {count: 1}}]}\n"
+	if err := os.WriteFile(o.story, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	err := story(t.Context(), o, &out)
+	if err == nil || !strings.Contains(out.String(), "profiles: 1 items are wanted, there are 0") {
+		t.Errorf("error %v, output %s", err, out.String())
+	}
+}
+
+func TestDifferences(t *testing.T) {
+	want := map[string]any{"a": "*", "l": []any{map[string]any{"n": 1}}}
+	for _, c := range []struct {
+		got  any
+		want int
+	}{
+		{map[string]any{"a": "x", "l": []any{map[string]any{"n": 1.0, "more": true}}}, 0},
+		{map[string]any{"a": "", "l": []any{map[string]any{"n": 1.0}}}, 1},
+		{map[string]any{"l": []any{map[string]any{"n": 2.0}}}, 2},
+		{map[string]any{"a": "x", "l": []any{}}, 1},
+		{"text", 1},
+	} {
+		if got := differences("", want, c.got); len(got) != c.want {
+			t.Errorf("%v: differences %q, want %d", c.got, got, c.want)
+		}
+	}
+}
+
+// TestRefusals: what can't start says in one line what to do.
+func TestRefusals(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	bad := filepath.Join(t.TempDir(), "bad.yaml")
+	if err := os.WriteFile(bad, []byte("workspace: saigon\nname: x\ncountry: VN\ncurrency: VND\ntimezone: Asia/Ho_Chi_Minh\nconections: {}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	port := fmt.Sprint(taken.Addr().(*net.TCPAddr).Port)
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{nil, "name a command"},
+		{[]string{"fly"}, `there is no command "fly"`},
+		{[]string{"run", "-port", port, "-workspace", root + demoWorkspace}, "port " + port + " is in use; choose another"},
+		{[]string{"run", "-port", "0", "-workspace", bad}, "bad.yaml:6:1: "},
+		{[]string{"run", "-port", "0", "-workspace", "nowhere.yaml"}, "reading the workspace file: open nowhere.yaml"},
+		{[]string{"samples"}, "name the folder of payloads"},
+		{[]string{"apply", "-workspace", root + demoWorkspace}, "name the Hub table"},
+	} {
+		err := command(t.Context(), c.args, &bytes.Buffer{})
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("loophub %v: %v, want %q", c.args, err, c.want)
+		}
+	}
+}
+
+// TestBootstraps plays the story with the compiled functions: each stage is the
+// binary that is deployed (but for the processor), a process of its own under a
+// Lambda Runtime API, and speaks to the local cloud over the loopback.
+func TestBootstraps(t *testing.T) {
+	if testing.Short() {
+		t.Skip("left out: it compiles every stage")
+	}
+	folder := t.TempDir()
+	for stage := range stages {
+		build := exec.CommandContext(t.Context(), "go", "build", "-tags", "lambda.norpc", "-o", filepath.Join(folder, stage, "bootstrap"), "loophub/functions/"+stage+"/lambda")
+		if b, err := build.CombinedOutput(); err != nil {
+			t.Fatalf("building %s: %v\n%s", stage, err, b)
+		}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	endpoint, err := listen(ctx, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	handlers := map[string]lambda.Factory{}
+	for stage := range stages {
+		handlers[stage] = runtimeapi.Process(ctx, filepath.Join(folder, stage, "bootstrap"), "http://"+endpoint.Addr().String(), variables)
+	}
+	h, err := newHub(ctx, handlers)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer h.stop()
+	door := &http.Server{Handler: h.cloud.Endpoint()}
+	defer door.Close()
+	go door.Serve(endpoint) //nolint:errcheck // it ends with Close
+	front, err := listen(ctx, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.serve(front)
+	text, err := os.ReadFile(demo().workspace)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if h.workspace, err = h.apply(ctx, text); err != nil {
+		t.Fatal(err)
+	}
+	steps, err := readStory(demo().story)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	for n, s := range steps {
+		if s.Say != "" {
+			if err := h.play(ctx, n, s, &out); err != nil {
+				t.Fatalf("%v\n%s", err, out.String())
+			}
+			continue
+		}
+		if differ, err := h.check(ctx, s); err != nil || len(differ) > 0 {
+			t.Errorf("step %d, %s: %v %q\n%s", n+1, s.Check, err, differ, out.String())
+		}
+	}
+}
+
+// variables are what the template may give a function.
+var variables = []string{"LOOPHUB_INBOX_TABLE", "LOOPHUB_HUB_TABLE", "LOOPHUB_BUS", "LOOPHUB_SPILL_QUEUE", "LOOPHUB_RETRY_QUEUE",
+	"LOOPHUB_OVERFLOW_BUCKET", "LOOPHUB_PARAMETERS"}
+
+// TestSamples sends the payloads that lie beside the project through a hub.
+func TestSamples(t *testing.T) {
+	dir := os.Getenv("LOOPHUB_SAMPLES")
+	if dir == "" {
+		t.Skip("left out: LOOPHUB_SAMPLES names no folder of payloads")
+	}
+	var out bytes.Buffer
+	if err := sendSamples(t.Context(), options{dir: dir}, &out); err != nil {
+		t.Errorf("%v\n%s", err, out.String())
+	}
+}
