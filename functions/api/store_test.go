@@ -109,7 +109,7 @@ func (s *store) state(f events.Fact) {
 	g := s.at(st.Fragment)
 	g.Anchor = profile.SourceOf(st.Anchor)
 	g.State.Join(st)
-	g.State.Claim(st.Claims)
+	g.State.Claim(st.Claims, s.rules.Limits)
 	s.fragments[g.ID] = g
 	for id := range st.Claims {
 		i := s.identities[id]
