@@ -241,7 +241,7 @@ func TestCloneSharesNothing(t *testing.T) {
 	c.Members[0] = "cz"
 	c.Pend("email/z")
 	c.State.Join(statement(t, fact(events.Customer, "1", 9, "city", "Huế", "tags", "[]", "tag:z", "+", "grant:email:m", "9")))
-	c.State.Claim(map[string]Claim{"email/z": {1, "z"}})
+	c.State.Claim(map[string]Claim{"email/z": {1, "z"}}, DefaultLimits)
 	c.State.Settle(12, "z", &Order{At: 9, Record: "z", Currency: "USD"}, Older{})
 	c.State.Settle(12, "r", nil, Older{})
 	if !f.Equal(full()) {
@@ -275,8 +275,8 @@ func TestChanges(t *testing.T) {
 		"consent":                 {func(f *Fragment) { f.State.Consent["sms:m"] = Consent{1, 0} }, "[consent]"},
 		"checkout":                {func(f *Fragment) { f.State.Checkout = &Register{} }, "[checkout]"},
 		"members":                 {func(f *Fragment) { f.SetMembers([]ID{"ca"}) }, "[identity]"},
-		"a claim":                 {func(f *Fragment) { f.State.Claim(map[string]Claim{"email/z": {}}) }, "[identity]"},
-		"a claim renewed":         {func(f *Fragment) { f.State.Claim(map[string]Claim{"email/a": {9, "a"}}) }, "[]"},
+		"a claim":                 {func(f *Fragment) { f.State.Claim(map[string]Claim{"email/z": {}}, DefaultLimits) }, "[identity]"},
+		"a claim renewed":         {func(f *Fragment) { f.State.Claim(map[string]Claim{"email/a": {9, "a"}}, DefaultLimits) }, "[]"},
 		"several": {func(f *Fragment) {
 			f.State.Consent["sms:m"] = Consent{1, 0}
 			f.State.Settle(12, "r", nil, Older{})

@@ -88,7 +88,7 @@ func stateOf(facts ...events.Fact) State {
 	for _, f := range facts {
 		if st, ok := testRules.Statement(f); ok {
 			s.Join(st)
-			s.Claim(st.Claims)
+			s.Claim(st.Claims, DefaultLimits)
 		}
 	}
 	return s
@@ -203,17 +203,17 @@ func TestTraits(t *testing.T) {
 
 func TestClaims(t *testing.T) {
 	var s State
-	if got := s.Claim(map[string]Claim{"phone/b": {5, "b"}, "email/a": {5, "a"}}); fmt.Sprint(got) != "[email/a phone/b]" {
+	if got := s.Claim(map[string]Claim{"phone/b": {5, "b"}, "email/a": {5, "a"}}, DefaultLimits); fmt.Sprint(got) != "[email/a phone/b]" {
 		t.Error("fresh claims", got)
 	}
-	if got := s.Claim(map[string]Claim{"email/a": {3, "a"}, "email/c": {1, "c"}}); fmt.Sprint(got) != "[email/c]" || s.Claims["email/a"].At != 5 {
+	if got := s.Claim(map[string]Claim{"email/a": {3, "a"}, "email/c": {1, "c"}}, DefaultLimits); fmt.Sprint(got) != "[email/c]" || s.Claims["email/a"].At != 5 {
 		t.Error("claims only grow", got, s.Claims)
 	}
 	l := Limits{Fan: map[Kind]int{Email: 2, Phone: 5, Anonymous: 1}}
 	if s.Over(Email, l) || len(s.OverKinds(l)) != 0 {
 		t.Error("at the limit is not over it")
 	}
-	s.Claim(map[string]Claim{"email/d": {1, "d"}})
+	s.Claim(map[string]Claim{"email/d": {1, "d"}}, DefaultLimits)
 	if !s.Over(Email, l) || s.Over(Phone, l) || !maps.Equal(s.OverKinds(l), map[Kind]bool{Email: true}) {
 		t.Error("beyond the limit is over it", s.OverKinds(l))
 	}

@@ -20,7 +20,7 @@ func randomFragment(r *rand.Rand, id ID) Fragment {
 	}
 	for range r.IntN(3) {
 		k := fmt.Sprintf("%s/%d", kinds[r.IntN(3)], r.IntN(3))
-		f.State.Claim(map[string]Claim{k: {int64(r.IntN(5)), k}})
+		f.State.Claim(map[string]Claim{k: {int64(r.IntN(5)), k}}, DefaultLimits)
 	}
 	s := newShop(12)
 	for n := range r.IntN(9) {
