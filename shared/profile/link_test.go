@@ -167,8 +167,17 @@ func TestIdentityShared(t *testing.T) {
 		if i.Shared != tt.want {
 			t.Errorf("%s: shared %v", name, i.Shared)
 		}
-		if i.Shared && (i.Claimed("cnew", "s", l) || !i.Shared) {
-			t.Errorf("%s: once shared it grows on", name)
+		if !i.Shared {
+			continue
+		}
+		was := len(i.Claimants)
+		for n := range 2 * l.Claimants { // found by it, not tied, and not without bound
+			if id := ID(fmt.Sprintf("clater%d", n)); i.Claimed(id, "s", l) != (n < l.Claimants) || i.Claimed(id, "s", l) || i.Ties(id) {
+				t.Errorf("%s: later claimant %d", name, n)
+			}
+		}
+		if len(i.Claimants) != was || len(i.Found()) != was+l.Claimants || !i.Shared {
+			t.Errorf("%s: once shared it ties more, or finds %d", name, len(i.Found()))
 		}
 	}
 }
