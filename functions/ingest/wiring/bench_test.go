@@ -85,6 +85,9 @@ func bench(b *testing.B, stage lambda.Handler) {
 // at two numbers of iterations and divide the difference, by perf where the machine
 // has counters:
 //
+// (GOGC as the function has it: the collector is a tenth of the count.)
+//
+//	export GOGC=400
 //	go test -c -o /tmp/ingest.test ./functions/ingest/wiring && cd functions/ingest/wiring
 //	perf stat -e instructions:u /tmp/ingest.test -test.run=- -test.bench='Ingest$' -test.benchtime=1000x
 //	perf stat -e instructions:u /tmp/ingest.test -test.run=- -test.bench='Ingest$' -test.benchtime=11000x
