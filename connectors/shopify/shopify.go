@@ -52,7 +52,7 @@ func New() connector.Connector {
 			"Optional: a script of the shop may put the browser's anonymous id into the cart attribute " + anonymousNote + ".",
 		},
 		Unsure: []string{
-			"The bodies of customers_whats_app_marketing_consent/update, customers/merge and customers/purchasing_summary were read in documentation only, never captured.",
+			"The bodies of customers_whats_app_marketing_consent/update and customers/purchasing_summary were read in documentation only, never captured; those of customers/merge and orders/edited are from general knowledge.",
 			"A POS order was not seen whole: source_name pos, a location_id and a customer that is null are what others report.",
 			"customer.tags_added and customer.tags_removed have the same body and the topic is not signed: who holds a signed body and knows the URL could send one as the other. The same goes for orders/delete and products/delete, and for a shop/update body sent as app/uninstalled.",
 			"Webhooks made in Shopify admin (Settings, Notifications) are said to be signed with the secret shown there; add it as a second secret.",

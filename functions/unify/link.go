@@ -178,6 +178,9 @@ func (u Unifier) relink(ctx context.Context, seeds []profile.ID, around gap) err
 			if err != nil {
 				return false, err
 			}
+			if len(c.Fragments) > u.Rules.Limits.Members && u.Overgrown != nil {
+				u.Overgrown(id)
+			}
 			f.SetMembers(c.Partition(u.Rules.Limits)[id])
 			return true, nil
 		})

@@ -19,6 +19,9 @@ type Unifier struct {
 	Rules profile.Rules
 	// Pause waits before attempt n of a lost race, with jitter.
 	Pause func(ctx context.Context, n int) error
+	// Overgrown hears of a fragment that stands alone because too many would be one
+	// person with it; nil hears nothing.
+	Overgrown func(id profile.ID)
 }
 
 // Record adds a fact to the log, the index first.

@@ -129,7 +129,7 @@ func (s *Stage) unify(ctx context.Context, id string, items []*item) {
 		}
 		return
 	}
-	u := Unifier{Hub: s.Hub(id), Rules: rules, Pause: s.Pause}
+	u := Unifier{Hub: s.Hub(id), Rules: rules, Pause: s.Pause, Overgrown: func(profile.ID) { s.overgrown(ctx, id) }}
 	for n, err := range u.Process(ctx, facts) {
 		from[n].err = err
 	}
@@ -190,6 +190,12 @@ func (s *Stage) log(ctx context.Context, i *item) {
 		line.Counts = append(line.Counts, telemetry.Count{Metric: telemetry.Facts, N: len(i.facts)})
 	}
 	s.Log.Write(ctx, now, line)
+}
+
+// overgrown says that a profile fell apart because too many fragments would be
+// one person: a shared device, or a source's mistake that a person should look at.
+func (s *Stage) overgrown(ctx context.Context, workspace string) {
+	s.Log.Write(ctx, s.Now(), telemetry.Line{Outcome: "overgrown", Workspace: workspace, Counts: []telemetry.Count{{Metric: telemetry.Overgrown, N: 1}}})
 }
 
 func parseMessage(body string) (delivery.Key, error) {
