@@ -55,6 +55,7 @@ samples: $(LOOPHUB) ## Send a folder of real payloads through and print the fact
 # A binary and not `go run`, which adds a line of its own to every failure and stands between us and Ctrl-C.
 .PHONY: $(LOOPHUB)
 $(LOOPHUB):
+	@command -v go >/dev/null || { echo "loophub: Go is not installed; get 1.26 or newer from https://go.dev/dl" >&2; exit 1; }
 	@go build -o $@ ./infra/local/cmd/loophub
 
 .PHONY: test
@@ -123,6 +124,7 @@ apply: $(LOOPHUB) ## Upload a workspace file to AWS (WORKSPACE=, TABLE= as deplo
 	@$(LOOPHUB) apply $(FLAGS) -name $(NAME) -table "$(TABLE)"
 
 infra/node_modules: infra/package-lock.json
+	@command -v npm >/dev/null || { echo "loophub: Node is not installed; the CDK needs version 20 or newer" >&2; exit 1; }
 	cd infra && npm ci && touch node_modules
 
 .PHONY: clean

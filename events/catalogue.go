@@ -1,11 +1,14 @@
 package events
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // Type is the type of a field; it fixes the canonical text of its values.
@@ -21,7 +24,7 @@ const (
 	Money   Type = "money"   // minor units, decimal integer; the currency is another field
 	Code    Type = "code"    // currency, ISO 4217, upper case
 	Boolean Type = "boolean" // true or false
-	List    Type = "list"    // JSON array of strings, sorted, without copies
+	List    Type = "list"    // compact JSON array of strings, sorted, without copies, up to 16 KB
 	JSON    Type = "json"    // compact JSON of up to 16 KB
 	Op      Type = "op"      // one of the words that the catalogue names
 )
@@ -160,15 +163,15 @@ func (f Fact) Validate() error {
 	if _, ok := Catalogue[f.Kind]; !ok {
 		return fmt.Errorf("kind %q is not in the catalogue", f.Kind)
 	}
-	if f.Record == "" || len(f.Record) > maxID || strings.ContainsAny(f.Record, "|#\n") {
-		return fmt.Errorf("%s: the record id is empty, too long or holds one of | #", f.Kind)
+	if f.Record == "" || len(f.Record) > maxID || strings.ContainsAny(f.Record, "|#\n") || !utf8.ValidString(f.Record) {
+		return fmt.Errorf("%s: the record id is empty, too long, not UTF-8 or holds one of | #", f.Kind)
 	}
 	if f.Version < 0 || f.Version > maxTime*1000 || f.At < minTime || f.At > maxTime {
 		return fmt.Errorf("%s: version or time of occurrence is out of range", f.Kind)
 	}
 	for name, v := range f.Fields {
 		d, ok := FieldOf(f.Kind, name)
-		if !ok {
+		if !ok || !utf8.ValidString(name) {
 			return fmt.Errorf("%s: field %q is not in the catalogue", f.Kind, name)
 		}
 		if v.IsNull() {
@@ -181,18 +184,23 @@ func (f Fact) Validate() error {
 	return nil
 }
 
+// check wants the one canonical text of a value: two texts for one value would be
+// two facts, and a text that JSON can't hold would come back as another.
 func (d Field) check(s string) error {
+	if !utf8.ValidString(s) {
+		return fmt.Errorf("is not UTF-8")
+	}
 	switch d.Type {
 	case Time:
-		if n, err := strconv.ParseInt(s, 10, 64); err != nil || n < minTime || n > maxTime {
+		if n, ok := integer(s); !ok || n < minTime || n > maxTime {
 			return fmt.Errorf("is not a date between 1970 and 2100")
 		}
 	case Money:
-		if n, err := strconv.ParseInt(s, 10, 64); err != nil || n > maxSum || n < -maxSum {
+		if n, ok := integer(s); !ok || n > maxSum || n < -maxSum {
 			return fmt.Errorf("is not an amount in minor units")
 		}
 	case Code:
-		if len(s) != 3 || strings.ToUpper(s) != s {
+		if len(s) != 3 || strings.Trim(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != "" {
 			return fmt.Errorf("is not a currency")
 		}
 	case Boolean:
@@ -204,22 +212,56 @@ func (d Field) check(s string) error {
 			return fmt.Errorf("is none of %s", strings.Join(d.Words, ", "))
 		}
 	case List:
-		var l []string
-		if json.Unmarshal([]byte(s), &l) != nil || !slices.IsSorted(l) || len(s) > maxJSON {
-			return fmt.Errorf("is not a sorted list")
+		if !compact(s) || !increasing(s) {
+			return fmt.Errorf("is not a compact, sorted list without copies")
 		}
 	case JSON:
-		if !json.Valid([]byte(s)) || len(s) > maxJSON {
-			return fmt.Errorf("is not JSON of up to 16 KB")
+		if !compact(s) {
+			return fmt.Errorf("is not compact JSON of up to 16 KB")
 		}
 	case ID:
 		if s == "" || len(s) > maxID {
 			return fmt.Errorf("is not an id")
 		}
-	default:
+	case Email:
+		if name, domain, ok := strings.Cut(s, "@"); !ok || name == "" || domain == "" || strings.Contains(domain, "@") ||
+			len(s) > maxText || strings.ContainsFunc(s, unicode.IsSpace) || strings.ToLower(s) != s {
+			return fmt.Errorf("is not a normalised e-mail address")
+		}
+	case Phone:
+		if digits, ok := strings.CutPrefix(s, "+"); !ok || len(digits) < 5 || len(digits) > 15 || strings.Trim(digits, "0123456789") != "" {
+			return fmt.Errorf("is not a phone number in E.164")
+		}
+	case String:
 		if len(s) > maxText {
 			return fmt.Errorf("is longer than %d bytes", maxText)
 		}
+	default:
+		return fmt.Errorf("has a type that is not known: %s", d.Type)
 	}
 	return nil
+}
+
+// integer reads a decimal integer that is written in the one canonical way.
+func integer(s string) (int64, bool) {
+	n, err := strconv.ParseInt(s, 10, 64)
+	return n, err == nil && strconv.FormatInt(n, 10) == s
+}
+
+func compact(s string) bool {
+	var b bytes.Buffer
+	return len(s) <= maxJSON && json.Compact(&b, []byte(s)) == nil && b.String() == s
+}
+
+func increasing(s string) bool {
+	var l []string
+	if json.Unmarshal([]byte(s), &l) != nil || l == nil {
+		return false
+	}
+	for n := 1; n < len(l); n++ {
+		if l[n-1] >= l[n] {
+			return false
+		}
+	}
+	return true
 }

@@ -67,7 +67,7 @@ func (h *handling) claimants(ctx context.Context, kind profile.Kind, text string
 	if err != nil {
 		return nil, fmt.Errorf("reading the identity: %w", err)
 	}
-	return slices.Sorted(maps.Keys(known[id].Claimants)), nil
+	return known[id].Found(), nil
 }
 
 // groups reads the profiles that fragments belong to, each with all its fragments.

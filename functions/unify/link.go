@@ -55,6 +55,9 @@ func (u Unifier) claim(ctx context.Context, f profile.Fragment, identifier strin
 	if err != nil {
 		return err
 	}
+	if !stored.Ties(f.ID) {
+		return nil // it was shared before: there was no edge, and there is none
+	}
 	if f, err = u.Hub.Fragment(ctx, f.ID); err != nil {
 		return fmt.Errorf("reading fragment %s: %w", f.ID, err)
 	}
@@ -252,7 +255,7 @@ func (w *walker) identifiers(f profile.Fragment) error {
 		if err != nil {
 			return fmt.Errorf("reading identity %s: %w", id, err)
 		}
-		if _, claimed := i.Claimants[f.ID]; i.Shared || !claimed {
+		if i.Shared || !i.Ties(f.ID) {
 			continue
 		}
 		w.seen[id] = true

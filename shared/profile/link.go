@@ -72,14 +72,21 @@ type Identity struct {
 	Version   int64              `json:"-"`
 	Claimants map[ID]string      `json:"c,omitempty"` // who claims it, with the connection
 	Shared    bool               `json:"s,omitempty"` // too many do; it ties nobody, for ever
+	Later     []ID               `json:"l,omitempty"` // who claims it since, up to a bound: found by it, not tied
 	Stops     map[string]Consent `json:"w,omitempty"` // withdrawals on the address itself, by channel:purpose
 }
 
-// Claimed adds a claimant and tells whether the item changed. Once shared, it
-// stops growing.
+// Claimed adds a claimant and tells whether the item changed.
 func (i *Identity) Claimed(by ID, connection string, l Limits) bool {
-	if _, known := i.Claimants[by]; known || i.Shared {
+	if _, known := i.Claimants[by]; known {
 		return false
+	}
+	if i.Shared {
+		if slices.Contains(i.Later, by) || len(i.Later) >= l.Claimants {
+			return false
+		}
+		i.Later = append(slices.Clone(i.Later), by)
+		return true
 	}
 	i.Claimants = maps.Clone(i.Claimants)
 	if i.Claimants == nil {
@@ -88,6 +95,17 @@ func (i *Identity) Claimed(by ID, connection string, l Limits) bool {
 	i.Claimants[by] = connection
 	i.Shared = shared(i.Claimants, KindOf(i.ID), l)
 	return true
+}
+
+// Ties tells whether a claimant is, or was, tied by the identifier.
+func (i Identity) Ties(id ID) bool {
+	_, claimant := i.Claimants[id]
+	return claimant
+}
+
+// Found are all fragments that are found by the identifier, sorted.
+func (i Identity) Found() []ID {
+	return slices.Sorted(slices.Values(slices.Concat(slices.Collect(maps.Keys(i.Claimants)), i.Later)))
 }
 
 // shared tells whether so many claim an identifier that it names nobody: more

@@ -77,7 +77,7 @@ var permissions = map[string][]string{
 	"unify": {
 		"dynamodb:DescribeStream GetRecords GetShardIterator ListStreams on ${InboxTable.Arn}/stream/*",
 		"dynamodb:GetItem UpdateItem on ${InboxTable.Arn}",
-		"dynamodb:BatchGetItem ConditionCheckItem DeleteItem GetItem PutItem Query UpdateItem on ${HubTable.Arn}",
+		"dynamodb:DeleteItem GetItem PutItem Query on ${HubTable.Arn}",
 		"sqs:DeleteMessage GetQueueAttributes ReceiveMessage SendMessage on ${RetryQueue.Arn}",
 		"s3:GetObject on ${OverflowBucket.Arn}/overflow/*",
 		"s3:PutObject on ${OverflowBucket.Arn}/aws/lambda/*",
@@ -132,6 +132,9 @@ func TestStageMayUseWhatItIsToldOf(t *testing.T) {
 			may = append(may, texts(s["Resource"])...)
 		}
 		for name, value := range v.Resources[id].at("Environment", "Variables").(map[string]any) {
+			if !strings.HasPrefix(name, "LOOPHUB_") {
+				continue // a setting of the runtime
+			}
 			of := text(value) // the parameters' path, or a reference
 			if to := target(value); to != "" {
 				of = "${" + to + "."

@@ -41,8 +41,6 @@ const (
 	localToken  = ".demo-token-of-this-laptop" // after the workspace
 )
 
-const demoWorkspace = "testdata/demo/workspace.yaml"
-
 // prefix is where the template says that parameters lie.
 const prefix = "/loophub"
 

@@ -73,25 +73,25 @@ func command(ctx context.Context, args []string, out io.Writer) error {
 	return fmt.Errorf("there is no command %q%s", args[0], usage)
 }
 
-// run plays the demo shop and then stays up until it is interrupted.
+// demoWorkspace is the workspace that the story plays in.
+const demoWorkspace = "testdata/demo/workspace.yaml"
+
+// run plays the demo shop and then stays up until it is interrupted. A workspace
+// of the reader's own comes up empty.
 func run(ctx context.Context, o options, out io.Writer) error {
 	h, err := start(ctx, o)
 	if err != nil {
 		return err
 	}
 	defer h.stop()
-	steps, err := readStory(o.story)
-	if err != nil {
-		return err
-	}
 	fmt.Fprintf(out, "Loophub is up at %s, with the workspace %s.\n\n", h.url, h.workspace.ID)
 	if o.workspace == demoWorkspace {
-		for n, s := range steps {
-			if s.Say != "" {
-				if err := h.play(ctx, n, s, out); err != nil {
-					return err
-				}
-			}
+		steps, err := readStory(o.story)
+		if err != nil {
+			return err
+		}
+		if _, err := h.tell(ctx, steps, false, out); err != nil {
+			return err
 		}
 	}
 	h.invite(out)
@@ -111,27 +111,9 @@ func story(ctx context.Context, o options, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	wrong := 0
-	for n, s := range steps {
-		if s.Say != "" {
-			if err := h.play(ctx, n, s, out); err != nil {
-				return err
-			}
-			continue
-		}
-		differences, err := h.check(ctx, s)
-		if err != nil {
-			return fmt.Errorf("step %d, %s: %w", n+1, s.Check, err)
-		}
-		if len(differences) == 0 {
-			fmt.Fprintf(out, "%3d  ✓ %s\n", n+1, s.Check)
-			continue
-		}
-		wrong++
-		fmt.Fprintf(out, "%3d  ✗ %s (GET %s)\n", n+1, s.Check, s.Get)
-		for _, d := range differences {
-			fmt.Fprintf(out, "       %s\n", d)
-		}
+	wrong, err := h.tell(ctx, steps, true, out)
+	if err != nil {
+		return err
 	}
 	if wrong > 0 {
 		return fmt.Errorf("%d checks of the story differ", wrong)

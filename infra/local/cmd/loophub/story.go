@@ -50,23 +50,52 @@ func readStory(file string) ([]step, error) {
 	return steps, nil
 }
 
+// tell plays the steps of a story, one line each, and tells how many of its
+// checks differ; without checks it plays the requests alone.
+func (h *hub) tell(ctx context.Context, steps []step, checks bool, out io.Writer) (wrong int, err error) {
+	n := 0
+	for _, s := range steps {
+		if s.Say == "" && !checks {
+			continue
+		}
+		n++
+		if s.Say != "" {
+			if err := h.play(ctx, n, s, out); err != nil {
+				return wrong, err
+			}
+			continue
+		}
+		differ, err := h.check(ctx, s)
+		if err != nil {
+			return wrong, fmt.Errorf("step %d, %s: %w", n, s.Check, err)
+		}
+		if len(differ) == 0 {
+			fmt.Fprintf(out, "%3d  ✓ %s\n", n, s.Check)
+			continue
+		}
+		wrong++
+		fmt.Fprintf(out, "%3d  ✗ %s · GET %s\n       %s\n", n, s.Check, s.Get, strings.Join(differ, "\n       "))
+	}
+	return wrong, nil
+}
+
 // play sends a step's request as its system would, waits until all is at rest,
 // and prints what became of it.
 func (h *hub) play(ctx context.Context, n int, s step, out io.Writer) error {
 	if s.ID == "" {
-		s.ID = fmt.Sprintf("demo-%d", n+1)
+		s.ID = fmt.Sprintf("demo-%d", n)
 	}
 	r, err := h.request(ctx, s)
 	if err != nil {
-		return fmt.Errorf("step %d, %s: %w", n+1, s.Say, err)
+		return fmt.Errorf("step %d, %s: %w", n, s.Say, err)
 	}
 	h.taken()
 	status, answer, err := send(r)
 	if err != nil {
-		return fmt.Errorf("step %d, %s: %w", n+1, s.Say, err)
+		return fmt.Errorf("step %d, %s: %w", n, s.Say, err)
 	}
 	if status != s.expected() {
-		return fmt.Errorf("step %d, %s: answered %d, not %d: %s", n+1, s.Say, status, s.expected(), answer)
+		return fmt.Errorf("step %d, %s: answered %d, not %d: %s", n, s.Say, status, s.expected(), answer)
 	}
 	if err := h.cloud.Idle(ctx); err != nil {
 		return fmt.Errorf("waiting for rest: %w", err)
@@ -75,7 +104,7 @@ func (h *hub) play(ctx context.Context, n int, s step, out io.Writer) error {
 	if topic == "" {
 		topic = "form post"
 	}
-	fmt.Fprintf(out, "%3d  %s · %s %s → %d%s\n", n+1, s.Say, s.Connection, topic, status, h.became())
+	fmt.Fprintf(out, "%3d  %s · %s %s → %d%s\n", n, s.Say, s.Connection, topic, status, h.became())
 	return nil
 }
 
