@@ -96,8 +96,9 @@ const (
 	maxCursor    = 8 << 10  // bytes
 )
 
-// maxReply keeps an answer below the 6 MB that a function may give.
-const maxReply = 5 << 20
+// maxReply keeps an answer below the 6 MB that a function may give: it is written as
+// a text within JSON, where every quote takes two bytes.
+const maxReply = 2_900_000
 
 // Stage is the API.
 type Stage struct{ Config }

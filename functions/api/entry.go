@@ -56,8 +56,8 @@ type summary struct {
 }
 
 const (
-	maxFacts = 50      // of one record, newest first
-	maxEntry = 1 << 20 // bytes of fields in one record's facts
+	maxFacts = 50        // of one record, newest first
+	maxEntry = 256 << 10 // bytes of fields in one record's facts
 )
 
 func (s *scroll) entryOf(r Indexed, facts []events.Fact) entry {

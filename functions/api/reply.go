@@ -52,7 +52,7 @@ func (h *handling) answer(status int, v any) events.LambdaFunctionURLResponse {
 	}
 	if len(body) > maxReply {
 		return h.refuse(&problem{status: http.StatusInternalServerError, code: "too_large",
-			message: "the answer is larger than 5 MB; ask for less: one profile by id=, or a smaller limit"})
+			message: "the answer is larger than 2.9 MB; ask for less: one profile by id=, or a smaller limit"})
 	}
 	return reply(status, "application/json", string(body))
 }

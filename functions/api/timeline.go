@@ -15,7 +15,7 @@ const (
 	// maxLooks bounds how many records one request reads: most of what an index
 	// names concerns the profile, but not all.
 	maxLooks = 3 * maxLimit
-	maxPage  = 4 << 20 // bytes of entries; one alone is at most about maxFacts × an item
+	maxPage  = 2 << 20 // bytes
 )
 
 // timeline lists what the log says of a profile, newest first. The indexes of all

@@ -32,6 +32,7 @@ type world struct {
 	fail   map[string]error
 	before func(step string) // runs ahead of each call
 
+	more     []string // connections
 	put      map[delivery.Key]delivery.Sealed
 	decided  map[delivery.Key][]api.Decision
 	parked   map[string][]delivery.Summary // by workspace#connection
@@ -81,7 +82,7 @@ func (w *world) Authorise(_ context.Context, token string) (string, error) {
 
 func (w *world) Load(_ context.Context, id string) (workspace.Workspace, error) {
 	c := map[string]workspace.Connection{}
-	for _, name := range []string{"operator", "pos", "shop", "web"} {
+	for _, name := range append(w.more, "operator", "pos", "shop", "web") {
 		c[name] = workspace.Connection{Name: name}
 	}
 	return workspace.Workspace{ID: id, Country: "VN", Connections: c}, w.step("load")
