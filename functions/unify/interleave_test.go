@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"loophub/events"
+	"loophub/functions/unify/unifytest"
 	"loophub/shared/profile"
 )
 
@@ -59,12 +60,12 @@ func settling() []scene {
 // each death followed by a redelivery, and checks what is at rest after each.
 // Two moments are the same if the table is and every writer knows the same.
 func explore(s scene, crashes int, b bug) (moments, ends int, diff string) {
-	rules := testRules()
+	rules := unifytest.Rules()
 	all := slices.Clone(s.before)
 	for _, w := range s.writer {
 		all = append(all, w...)
 	}
-	want := batch(rules, all).rest(rules)
+	want := unifytest.Batch(rules, all).Print(rules)
 	seen := map[[16]byte]bool{}
 	paths := [][]int{nil}
 	for len(paths) > 0 && diff == "" {
@@ -83,7 +84,7 @@ func explore(s scene, crashes int, b bug) (moments, ends int, diff string) {
 			choices := m.choices()
 			if len(choices) == 0 {
 				ends++
-				if got := m.table.rest(rules); got != want {
+				if got := m.table.rest().Print(rules); got != want {
 					diff = fmt.Sprintf("path %v\n--- want\n%s\n--- got\n%s", path, want, got)
 				}
 				break
@@ -225,7 +226,7 @@ func TestSettleInterleavingsCatchMistakes(t *testing.T) {
 
 // linking: edges and cuts that are made at the same moment.
 func linking() []scene {
-	key := testRules().Key
+	key := unifytest.Rules().Key
 	id := func(connection, record string) string {
 		return string(key.Fragment(profile.Anchor{Class: profile.CustomerClass, Connection: connection, Value: record}))
 	}
@@ -250,12 +251,12 @@ func linking() []scene {
 
 // trySeeds runs a scene under random schedules; seeds counts them.
 func trySeeds(s scene, seeds uint64, b bug) (string, uint64) {
-	rules := testRules()
+	rules := unifytest.Rules()
 	all := slices.Clone(s.before)
 	for _, w := range s.writer {
 		all = append(all, w...)
 	}
-	want := batch(rules, all).rest(rules)
+	want := unifytest.Batch(rules, all).Print(rules)
 	for n := range seeds {
 		r := rand.New(rand.NewPCG(n, 7))
 		m := newMoment(s, rules, r.IntN(3), b)
@@ -273,7 +274,7 @@ func trySeeds(s scene, seeds uint64, b bug) (string, uint64) {
 			m.choose(at)
 		}
 		m.stop()
-		if got := m.table.rest(rules); got != want {
+		if got := m.table.rest().Print(rules); got != want {
 			return fmt.Sprintf("seed %d\n--- want\n%s\n--- got\n%s", n, want, got), n
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"loophub/events"
+	"loophub/functions/unify/unifytest"
 	"loophub/shared/profile"
 )
 
@@ -49,6 +50,19 @@ type stored struct {
 func newTable() *table {
 	return &table{map[string]map[string]events.Fact{}, map[profile.ID]map[string]bool{}, map[profile.ID]stored{},
 		map[profile.ID]map[profile.Lookup]profile.Order{}, map[string]stored{}, 0, ""}
+}
+
+// rest is what the table holds, to be compared.
+func (t *table) rest() unifytest.Rest {
+	r := unifytest.NewRest()
+	for id := range t.fragments {
+		r.Fragments[id] = t.fragment(id)
+	}
+	for id := range t.identities {
+		r.Identities[id] = t.identity(id)
+	}
+	r.Older, r.Index = t.older, t.index
+	return r
 }
 
 func (t *table) fragment(id profile.ID) profile.Fragment {

@@ -133,6 +133,9 @@ func (c *Cloud) Reappear() {
 	}
 }
 
+// Table is one of the tables, with what was consumed of it.
+func (c *Cloud) Table(name string) *dynamodb.Table { return c.db.Table(name) }
+
 // Objects are the objects of the bucket by name.
 func (c *Cloud) Objects() map[string][]byte { return c.objects }
 

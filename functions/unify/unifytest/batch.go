@@ -1,6 +1,9 @@
-package unify
+// Package unifytest is what tests of unify compare with, and what they draw from:
+// random histories, and a plain computation of what must be at rest after them.
+package unifytest
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -10,12 +13,24 @@ import (
 	"loophub/shared/profile"
 )
 
-// batch computes everything afresh from the set of facts, with plain loops over
+// Rest is what the Hub table holds when nothing is under way.
+type Rest struct {
+	Fragments  map[profile.ID]profile.Fragment
+	Older      map[profile.ID]map[profile.Lookup]profile.Order
+	Index      map[profile.ID]map[string]bool // records by fragment
+	Identities map[string]profile.Identity
+}
+
+// NewRest is empty.
+func NewRest() Rest {
+	return Rest{map[profile.ID]profile.Fragment{}, map[profile.ID]map[profile.Lookup]profile.Order{}, map[profile.ID]map[string]bool{}, map[string]profile.Identity{}}
+}
+
+// Batch computes everything afresh from the set of facts, with plain loops over
 // everything. It shares with the protocol only what is defined per fact, per
 // record and per component.
-func batch(rules profile.Rules, facts []events.Fact) *table {
-	b := batcher{rules: rules, set: map[string]events.Fact{}, states: map[profile.ID]profile.Fragment{},
-		identities: map[string]profile.Identity{}, t: newTable()}
+func Batch(rules profile.Rules, facts []events.Fact) Rest {
+	b := batcher{rules: rules, set: map[string]events.Fact{}, Rest: NewRest()}
 	for _, f := range facts {
 		b.set[f.ID()] = f
 	}
@@ -23,29 +38,21 @@ func batch(rules profile.Rules, facts []events.Fact) *table {
 	b.orders()
 	b.decisions()
 	b.members()
-	for id, f := range b.states {
-		b.t.fragments[id] = stored{1, dump(f)}
-	}
-	for id, i := range b.identities {
-		b.t.identities[id] = stored{1, dump(i)}
-	}
-	return b.t
+	return b.Rest
 }
 
 type batcher struct {
-	rules      profile.Rules
-	set        map[string]events.Fact
-	states     map[profile.ID]profile.Fragment
-	identities map[string]profile.Identity
-	claims     map[string]map[profile.ID]string
-	t          *table
+	Rest
+	rules  profile.Rules
+	set    map[string]events.Fact
+	claims map[string]map[profile.ID]string
 }
 
 func (b *batcher) at(id profile.ID, change func(*profile.Fragment)) {
-	f := b.states[id]
+	f := b.Fragments[id]
 	f.ID = id
 	change(&f)
-	b.states[id] = f
+	b.Fragments[id] = f
 }
 
 func (b *batcher) sorted() []events.Fact {
@@ -75,14 +82,14 @@ func (b *batcher) statements() {
 			b.claims[id][s.Fragment] = s.Anchor.Connection
 		}
 		for id, stops := range s.Stops {
-			i := b.identities[id]
+			i := b.Identities[id]
 			i.Stop(stops)
-			b.identities[id] = i
+			b.Identities[id] = i
 		}
 	}
 	l := b.rules.Limits
 	for id, claimants := range b.claims {
-		i, records := b.identities[id], map[string]int{}
+		i, records := b.Identities[id], map[string]int{}
 		for c, connection := range claimants {
 			if c.Class() == profile.CustomerClass {
 				records[connection]++
@@ -92,7 +99,7 @@ func (b *batcher) statements() {
 			i.Shared = i.Shared || n > l.Shared[profile.KindOf(id)]
 		}
 		i.Shared = i.Shared || len(claimants) > l.Claimants
-		b.identities[id] = i
+		b.Identities[id] = i
 	}
 }
 
@@ -108,10 +115,10 @@ func (b *batcher) orders() {
 				continue
 			}
 			for _, id := range b.rules.Names(f) {
-				if b.t.index[id] == nil {
-					b.t.index[id] = map[string]bool{}
+				if b.Index[id] == nil {
+					b.Index[id] = map[string]bool{}
 				}
-				b.t.index[id][f.RecordKey()] = true
+				b.Index[id][f.RecordKey()] = true
 			}
 		}
 		if at, o, ok := b.rules.Contribution(facts); ok {
@@ -134,9 +141,9 @@ func (b *batcher) orders() {
 				f.State.Sums[o.Currency] = profile.Sum{Orders: s.Orders + 1, Total: s.Total + o.Total, Refunded: s.Refunded + o.Refunded}
 			}
 		})
-		b.t.older[id] = map[profile.Lookup]profile.Order{}
+		b.Older[id] = map[profile.Lookup]profile.Order{}
 		for _, o := range l[n:] {
-			b.t.older[id][profile.Lookup{At: o.At, Record: o.Record}] = o
+			b.Older[id][profile.Lookup{At: o.At, Record: o.Record}] = o
 		}
 	}
 }
@@ -161,24 +168,24 @@ func (b *batcher) decisions() {
 func (b *batcher) members() {
 	l := b.rules.Limits
 	edges := map[string][]profile.ID{}
-	for id, f := range b.states {
+	for id, f := range b.Fragments {
 		for i := range f.State.Claims {
-			if !b.identities[i].Shared && !f.State.Over(profile.KindOf(i), l) {
+			if !b.Identities[i].Shared && !f.State.Over(profile.KindOf(i), l) {
 				edges[i] = append(edges[i], id)
 			}
 		}
 	}
 	done := map[profile.ID]bool{}
-	for id := range b.states {
+	for id := range b.Fragments {
 		if done[id] {
 			continue
 		}
-		c := profile.Component{Fragments: map[profile.ID]profile.Fragment{id: b.states[id]}, Edges: map[string][]profile.ID{}}
+		c := profile.Component{Fragments: map[profile.ID]profile.Fragment{id: b.Fragments[id]}, Edges: map[string][]profile.ID{}}
 		for grown := true; grown; {
 			grown = false
 			reach := func(to profile.ID) {
 				if _, in := c.Fragments[to]; !in {
-					c.Fragments[to], grown = b.states[to], true
+					c.Fragments[to], grown = b.Fragments[to], true
 				}
 			}
 			for i, l := range edges {
@@ -190,7 +197,7 @@ func (b *batcher) members() {
 				}
 			}
 			for x := range c.Fragments {
-				for y, d := range b.states[x].Ties {
+				for y, d := range b.Fragments[x].Ties {
 					if !d.Split {
 						reach(y)
 					}
@@ -204,21 +211,21 @@ func (b *batcher) members() {
 	}
 }
 
-// rest is everything that promise 3 covers, in words: fragments, older orders,
+// Print is everything that promise 3 covers, in words: fragments, older orders,
 // profiles, what is shared and what lies on addresses. Empty fragments, versions
 // and claimants of what is shared are left out.
-func (t *table) rest(rules profile.Rules) string {
+func (r Rest) Print(rules profile.Rules) string {
 	var b strings.Builder
-	for _, id := range slices.Sorted(maps.Keys(t.fragments)) {
-		f := t.fragment(id)
+	for _, id := range slices.Sorted(maps.Keys(r.Fragments)) {
+		f := r.Fragments[id]
 		if dump(f.State) == "{}" && len(f.Members) == 0 && len(f.Ties) == 0 {
 			continue
 		}
-		fmt.Fprintf(&b, "%s %s\n  older %s\n  index %v\n", id, dump(f), dump(slices.SortedFunc(maps.Values(t.older[id]), byPlace)), slices.Sorted(maps.Keys(t.index[id])))
-		fmt.Fprintf(&b, "  view %s\n", dump(t.view(rules, id)))
+		fmt.Fprintf(&b, "%s %s\n  older %s\n  index %v\n", id, dump(f), dump(slices.SortedFunc(maps.Values(r.Older[id]), byPlace)), slices.Sorted(maps.Keys(r.Index[id])))
+		fmt.Fprintf(&b, "  view %s\n", dump(r.view(rules, id)))
 	}
-	for _, id := range slices.Sorted(maps.Keys(t.identities)) {
-		i := t.identity(id)
+	for _, id := range slices.Sorted(maps.Keys(r.Identities)) {
+		i := r.Identities[id]
 		fmt.Fprintf(&b, "%s shared %v stops %s\n", id, i.Shared, dump(i.Stops))
 	}
 	return b.String()
@@ -231,15 +238,20 @@ func byPlace(x, y profile.Order) int {
 	return strings.Compare(x.Record, y.Record)
 }
 
-func (t *table) view(rules profile.Rules, id profile.ID) profile.View {
+func (r Rest) view(rules profile.Rules, id profile.ID) profile.View {
 	var fragments []profile.Fragment
-	identities := map[string]profile.Identity{}
-	for _, m := range t.fragment(id).Profile() {
-		f := t.fragment(m)
+	for _, m := range r.Fragments[id].Profile() {
+		f := r.Fragments[m]
+		f.ID = m
 		fragments = append(fragments, f)
-		for i := range f.State.Claims {
-			identities[i] = t.identity(i)
-		}
 	}
-	return profile.Combine(fragments, identities, rules.Limits)
+	return profile.Combine(fragments, r.Identities, rules.Limits)
+}
+
+func dump(v any) string {
+	b, err := json.Marshal(v)
+	if err != nil {
+		panic(err) // maps, texts and numbers always encode
+	}
+	return string(b)
 }
