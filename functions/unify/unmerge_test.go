@@ -1,29 +1,24 @@
 package unify
 
 import (
-	"fmt"
 	"maps"
 	"math/rand/v2"
 	"slices"
-	"strings"
 	"testing"
 
 	"loophub/events"
+	"loophub/functions/unify/unifytest"
 	"loophub/shared/profile"
 )
 
-// profiles is what the fragments say and who belongs together, without the
-// decisions that led to it.
-func (t *table) profiles(rules profile.Rules) string {
-	var b strings.Builder
-	for _, id := range slices.Sorted(maps.Keys(t.fragments)) {
-		f := t.fragment(id)
-		if dump(f.State) == "{}" && len(f.Members) == 0 {
-			continue
-		}
-		fmt.Fprintf(&b, "%s %s %v\n  %s\n", id, dump(f.State), f.Profile(), dump(t.view(rules, id)))
+// undivided is what is at rest without the decisions that led to it.
+func undivided(r unifytest.Rest, rules profile.Rules) string {
+	for id, f := range r.Fragments {
+		f.Ties = nil
+		r.Fragments[id] = f
 	}
-	return b.String()
+	r.Index = nil // a decision is indexed too
+	return r.Print(rules)
 }
 
 func decision(op string, a, b profile.ID, version int64) events.Fact {
@@ -31,11 +26,11 @@ func decision(op string, a, b profile.ID, version int64) events.Fact {
 		At: version, Fields: events.Fields{}}, "op", op, "fragment_a", string(a), "fragment_b", string(b))
 }
 
-// histories without decisions of their own, with their fragments.
-func undecided(h uint64) (*rand.Rand, profile.Rules, []events.Fact, *table) {
-	r, rules := rand.New(rand.NewPCG(*seed+1, h)), testRules()
-	facts := slices.DeleteFunc(generator{r, rules}.history(anything), func(f events.Fact) bool { return f.Kind == events.Decision })
-	return r, rules, facts, batch(rules, facts)
+// undecided is a history without decisions of its own, and what it leads to.
+func undecided(h uint64) (*rand.Rand, profile.Rules, []events.Fact, unifytest.Rest) {
+	r, rules := rand.New(rand.NewPCG(*seed+1, h)), unifytest.Rules()
+	facts := slices.DeleteFunc(unifytest.History(r, unifytest.Anything), func(f events.Fact) bool { return f.Kind == events.Decision })
+	return r, rules, facts, unifytest.Batch(rules, facts)
 }
 
 // TestUnmergeIsExact: two profiles that are merged and unmerged again are what
@@ -44,11 +39,11 @@ func TestUnmergeIsExact(t *testing.T) {
 	merged := 0
 	for h := range uint64(300) {
 		r, rules, facts, base := undecided(h)
-		ids := slices.Sorted(maps.Keys(base.fragments))
+		ids := slices.Sorted(maps.Keys(base.Fragments))
 		if len(ids) < 2 {
 			continue
 		}
-		a, b := base.fragment(ids[r.IntN(len(ids))]), base.fragment(ids[r.IntN(len(ids))])
+		a, b := base.Fragments[ids[r.IntN(len(ids))]], base.Fragments[ids[r.IntN(len(ids))]]
 		if a.Profile()[0] == b.Profile()[0] {
 			continue
 		}
@@ -59,7 +54,8 @@ func TestUnmergeIsExact(t *testing.T) {
 				facts = append(facts, decision("split", x, y, 101))
 			}
 		}
-		if got, want := run(r, rules, deliveries(r, facts), 3, .02, "").profiles(rules), base.profiles(rules); got != want {
+		got := run(r, rules, unifytest.Deliveries(r, facts), 3, .02, "").rest()
+		if got, want := undivided(got, rules), undivided(base, rules); got != want {
 			t.Fatalf("history %d\n--- never merged\n%s\n--- merged and unmerged\n%s", h, want, got)
 		}
 	}
@@ -73,8 +69,8 @@ func TestCutIsExact(t *testing.T) {
 	cut := 0
 	for h := range uint64(600) {
 		r, rules, facts, base := undecided(h)
-		for _, id := range slices.Sorted(maps.Keys(base.fragments)) {
-			members := base.fragment(id).Profile()
+		for _, id := range slices.Sorted(maps.Keys(base.Fragments)) {
+			members := base.Fragments[id].Profile()
 			if len(members) < 2 {
 				continue
 			}
@@ -84,12 +80,12 @@ func TestCutIsExact(t *testing.T) {
 					facts = append(facts, decision("split", id, other, 101))
 				}
 			}
-			got := run(r, rules, deliveries(r, facts), 3, .02, "")
-			if alone := got.fragment(id).Profile(); len(alone) != 1 {
-				t.Fatalf("history %d: %s was cut off and is still with %v", h, id, alone)
+			got := run(r, rules, unifytest.Deliveries(r, facts), 3, .02, "").rest()
+			if f := got.Fragments[id]; len(f.Profile()) != 1 {
+				t.Fatalf("history %d: %s was cut off and is still with %v", h, id, f.Profile())
 			}
-			for x := range base.fragments {
-				if a, b := dump(base.fragment(x).State), dump(got.fragment(x).State); a != b {
+			for x := range base.Fragments {
+				if a, b := dump(base.Fragments[x].State), dump(got.Fragments[x].State); a != b {
 					t.Fatalf("history %d: the cut changed %s\n%s\n%s", h, x, a, b)
 				}
 			}
