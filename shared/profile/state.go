@@ -144,6 +144,9 @@ var traits = map[string]bool{
 	"deleted": true, "verified": true, "state": true, "birthday": true,
 }
 
+// TraitNames are the names of the traits, sorted: what a definition may ask for.
+func TraitNames() []string { return slices.Sorted(maps.Keys(traits)) }
+
 // Join folds a statement into the state: idempotent, commutative, associative.
 func (s *State) Join(st Statement) {
 	f := st.fact

@@ -1,0 +1,187 @@
+package segment
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"cel.dev/cel-go/cel"
+	"cel.dev/cel-go/common/types/ref"
+
+	"loophub/shared/profile"
+)
+
+// View is a profile as segments see it: what its fragments hold, with their
+// newest orders, and as many of the older ones as were read.
+type View struct {
+	profile.View
+	Older []profile.Order // counted orders beyond Recent, in any order
+	Since time.Time       // Older holds every one placed then or later; zero = none was read
+}
+
+// Moment is a profile at a point in time. Segments that are decided at one Moment
+// share what they look up. It is for one goroutine.
+type Moment struct {
+	view   View
+	now    int64
+	orders []profile.Order // all at hand, newest first
+	known  int64           // every order placed then or later is at hand
+	zone   *time.Location
+	seen   map[lookup]*span
+	values map[string]ref.Val
+
+	// of the decision that is being made
+	next    int64 // least boundary after now; 0 = none
+	missing bool  // a window reaches further back than known
+	log     *[]Saw
+}
+
+type lookup struct {
+	zone           *time.Location
+	function, text string
+}
+
+// At makes the moment at which segments are decided.
+func At(v View, now time.Time) *Moment {
+	m := &Moment{view: v, now: now.UnixMilli(), seen: map[lookup]*span{}}
+	m.orders = v.Recent
+	switch {
+	case int64(len(v.Recent)) >= v.Orders:
+		m.known = everything
+	case v.Since.IsZero():
+		m.known = beyond(v.Recent)
+	default:
+		m.orders = slices.Concat(v.Recent, v.Older)
+		slices.SortFunc(m.orders, func(a, b profile.Order) int { return -compare(a, b) })
+		m.known = min(v.Since.UnixMilli(), beyond(v.Recent))
+		if int64(len(m.orders)) >= v.Orders {
+			m.known = everything
+		}
+	}
+	m.values = map[string]ref.Val{
+		"orders": &orders{m: m}, "traits": &person{m: m}, "consents": &consents{m: m}, "checkout": &checkout{m: m},
+		"tags": texts(v.Tags), "sources": texts(connections(v.Sources)),
+	}
+	return m
+}
+
+// everything lies before any order.
+const everything = -1 << 62
+
+// beyond is the earliest moment from which on the newest orders are surely all
+// there are: of those placed at the moment of the last one some may be missing.
+func beyond(recent []profile.Order) int64 {
+	if len(recent) == 0 {
+		return 1 << 62
+	}
+	return recent[len(recent)-1].At + 1
+}
+
+func compare(a, b profile.Order) int {
+	if a.At != b.At {
+		if a.At < b.At {
+			return -1
+		}
+		return 1
+	}
+	return strings.Compare(a.Record, b.Record)
+}
+
+func connections(sources []profile.Source) []string {
+	var l []string
+	for _, s := range sources {
+		l = append(l, s.Connection)
+	}
+	slices.Sort(l)
+	return slices.Compact(l)
+}
+
+// ResolveName gives a variable of the language its value.
+func (m *Moment) ResolveName(name string) (any, bool) {
+	v, ok := m.values[name]
+	if l, list := v.(*list); list && m.log != nil {
+		m.saw(name, l.show(), nil)
+	}
+	return v, ok
+}
+
+// Parent is none: a moment knows all variables.
+func (m *Moment) Parent() cel.Activation { return nil }
+
+// begin forgets the decision before.
+func (m *Moment) begin(zone *time.Location) { m.zone, m.next, m.missing = zone, 0, false }
+
+// turn notes a moment at which something looked at becomes different.
+func (m *Moment) turn(t int64) {
+	if t > m.now && (m.next == 0 || t < m.next) {
+		m.next = t
+	}
+}
+
+// inside tells whether t lies inside a window now, and notes when that changes.
+func (m *Moment) inside(function, text string, t int64) bool {
+	w, ok := windowOf(function, text, m.zone)
+	if !ok {
+		return false // Compile has refused it
+	}
+	from, until := w.stay(t)
+	m.turn(from)
+	m.turn(until)
+	return from <= m.now && m.now < until
+}
+
+// span looks a window of the orders up, once for all segments.
+func (m *Moment) span(function, text string) *span {
+	k := lookup{m.zone, function, text}
+	s, ok := m.seen[k]
+	if !ok {
+		s = m.open(function, text)
+		m.seen[k] = s
+	}
+	m.turn(s.next)
+	m.missing = m.missing || s.missing
+	return s
+}
+
+func (m *Moment) open(function, text string) *span {
+	s := &span{m: m, path: "orders." + function + `("` + text + `")`}
+	w, ok := windowOf(function, text, m.zone)
+	if !ok {
+		return s // Compile has refused it
+	}
+	since := w.since(m.now)
+	s.missing = since < m.known
+	for _, o := range m.orders {
+		if o.At < since {
+			break // they have left for ever
+		}
+		from, until := w.stay(o.At)
+		if from <= m.now && m.now < until {
+			s.orders = append(s.orders, o)
+		}
+		for _, t := range []int64{from, until} {
+			if t > m.now && (s.next == 0 || t < s.next) {
+				s.next = t
+			}
+		}
+	}
+	return s
+}
+
+// older is from when on orders must be read for a window to be exact.
+func (m *Moment) older(windows []lookup) time.Time {
+	since := m.now
+	for _, l := range windows {
+		if w, ok := windowOf(l.function, l.text, l.zone); ok {
+			since = min(since, w.since(m.now))
+		}
+	}
+	return time.UnixMilli(since).UTC()
+}
+
+// saw notes what a clause looked at, where somebody wants to know.
+func (m *Moment) saw(text, value string, records []string) {
+	if m.log != nil && !slices.ContainsFunc(*m.log, func(s Saw) bool { return s.Text == text }) {
+		*m.log = append(*m.log, Saw{text, value, records})
+	}
+}
