@@ -144,27 +144,34 @@ func (m *Moment) span(function, text string) *span {
 }
 
 func (m *Moment) open(function, text string) *span {
-	s := &span{m: m, path: "orders." + function + `("` + text + `")`}
+	s := &span{m: m, function: function, text: text}
 	w, ok := windowOf(function, text, m.zone)
 	if !ok {
 		return s // Compile has refused it
 	}
 	since := w.since(m.now)
 	s.missing = since < m.known
-	for _, o := range m.orders {
+	turn := func(t int64) {
+		if t > m.now && (s.next == 0 || t < s.next) {
+			s.next = t
+		}
+	}
+	first, last := 0, 0 // newest first, those inside lie side by side
+	for n, o := range m.orders {
 		if o.At < since {
 			break // they have left for ever
 		}
 		from, until := w.stay(o.At)
+		turn(from)
+		turn(until)
 		if from <= m.now && m.now < until {
-			s.orders = append(s.orders, o)
-		}
-		for _, t := range []int64{from, until} {
-			if t > m.now && (s.next == 0 || t < s.next) {
-				s.next = t
+			if last == 0 {
+				first = n
 			}
+			last = n + 1
 		}
 	}
+	s.orders = m.orders[first:last:last]
 	return s
 }
 

@@ -47,7 +47,7 @@ func (o *orders) Equal(other ref.Val) ref.Val { return types.Bool(ref.Val(o) == 
 
 func (o *orders) Get(field ref.Val) ref.Val {
 	v := o.m.view
-	switch field.Value() {
+	switch nameOf(field) {
 	case "count":
 		if o.m.log != nil {
 			o.m.saw("orders.count", strconv.FormatInt(v.Orders, 10), recordsOf(v.Recent))
@@ -65,7 +65,7 @@ func (o *orders) Get(field ref.Val) ref.Val {
 }
 
 func (o *orders) IsSet(field ref.Val) ref.Val {
-	return types.Bool(field.Value() == "count" || o.m.view.Orders > 0)
+	return types.Bool(nameOf(field) == "count" || o.m.view.Orders > 0)
 }
 
 func (o *orders) window(function, text string) ref.Val { return o.m.span(function, text) }
@@ -97,23 +97,25 @@ func amount(function string, s profile.Sum) int64 {
 // span are the orders inside a window.
 type span struct {
 	whole
-	m       *Moment
-	path    string
-	orders  []profile.Order
-	next    int64 // when the next one enters or leaves; 0 = never
-	missing bool  // older orders may be inside as well
+	m              *Moment
+	function, text string // that made it
+	orders         []profile.Order
+	next           int64 // when the next one enters or leaves; 0 = never
+	missing        bool  // older orders may be inside as well
 }
+
+func (s *span) path() string { return "orders." + s.function + `("` + s.text + `")` }
 
 func (s *span) Type() ref.Type              { return windowType }
 func (s *span) Value() any                  { return s }
 func (s *span) Equal(other ref.Val) ref.Val { return types.Bool(ref.Val(s) == other) }
 
 func (s *span) Get(field ref.Val) ref.Val {
-	if field.Value() != "count" {
+	if nameOf(field) != "count" {
 		return noField(field)
 	}
 	if s.m.log != nil {
-		s.m.saw(s.path+".count", strconv.Itoa(len(s.orders)), recordsOf(s.orders))
+		s.m.saw(s.path()+".count", strconv.Itoa(len(s.orders)), recordsOf(s.orders))
 	}
 	return types.Int(len(s.orders))
 }
@@ -127,7 +129,7 @@ func (s *span) sum(function, currency string) ref.Val {
 	}
 	n := amount(function, sum)
 	if s.m.log != nil {
-		s.m.saw(s.path+"."+function+`("`+currency+`")`, strconv.FormatInt(n, 10), recordsOf(s.orders))
+		s.m.saw(s.path()+"."+function+`("`+currency+`")`, strconv.FormatInt(n, 10), recordsOf(s.orders))
 	}
 	return types.Int(n)
 }
@@ -165,7 +167,7 @@ func (o *order) Get(field ref.Val) ref.Val {
 		is = *o.o
 	}
 	var v ref.Val
-	switch field.Value() {
+	switch nameOf(field) {
 	case "total":
 		v = types.Int(is.Total)
 	case "refunded":
@@ -214,7 +216,7 @@ func (c *checkout) Get(field ref.Val) ref.Val {
 		is = *c.m.view.Checkout
 	}
 	var v ref.Val
-	switch field.Value() {
+	switch nameOf(field) {
 	case "open":
 		v = types.Bool(is.Started > 0 && is.Completed == 0)
 	case "completed":
@@ -258,19 +260,15 @@ func (p *person) Value() any                  { return p }
 func (p *person) Equal(other ref.Val) ref.Val { return types.Bool(ref.Val(p) == other) }
 
 func (p *person) Get(field ref.Val) ref.Val {
-	name, ok := field.Value().(string)
-	if !ok {
-		return noField(field)
-	}
-	v := types.String(p.m.view.Trait(name))
+	v := types.String(p.m.view.Trait(nameOf(field)))
 	p.m.sawField("traits", field, v, nil)
 	return v
 }
 
 func (p *person) IsSet(field ref.Val) ref.Val {
-	name, ok := field.Value().(string)
+	name := nameOf(field)
 	r, known := p.m.view.Traits[name]
-	known = ok && known && !r.Value.IsNull()
+	known = known && !r.Value.IsNull()
 	if p.m.log != nil {
 		p.m.saw("has(traits."+name+")", strconv.FormatBool(known), nil)
 	}
@@ -320,15 +318,20 @@ func (l *list) show() string {
 	return "[" + strings.Join(quoted, ", ") + "]"
 }
 
-func noField(field ref.Val) ref.Val { return types.NewErr("no field %v", field.Value()) }
+// nameOf is the name of a field: the checker has seen to it that it is a text.
+func nameOf(field ref.Val) string {
+	name, _ := field.(types.String)
+	return string(name)
+}
+
+func noField(field ref.Val) ref.Val { return types.NewErr("no field %s", nameOf(field)) }
 
 // sawField notes a field of a value.
 func (m *Moment) sawField(path string, field, v ref.Val, records []string) {
 	if m.log == nil {
 		return
 	}
-	name, _ := field.Value().(string) // fields are named by texts
-	m.saw(path+"."+name, show(v), records)
+	m.saw(path+"."+nameOf(field), show(v), records)
 }
 
 func show(v ref.Val) string {

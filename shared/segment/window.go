@@ -1,8 +1,8 @@
 package segment
 
 import (
-	"regexp"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -22,25 +22,20 @@ type rolling int64
 func (r rolling) stay(t int64) (from, until int64) { return t, t + int64(r) }
 func (r rolling) since(now int64) int64            { return now - int64(r) + 1 }
 
-var (
-	rollingPattern = regexp.MustCompile(`^([1-9][0-9]{0,4})(min|h|d|w)$`)
-	rollingUnits   = map[string]time.Duration{"min": time.Minute, "h": time.Hour, "d": 24 * time.Hour, "w": 7 * 24 * time.Hour}
-)
+var rollingUnits = map[string]time.Duration{"min": time.Minute, "h": time.Hour, "d": 24 * time.Hour, "w": 7 * 24 * time.Hour}
 
 // longest is ten years: no window looks back further.
 const longest = 3_650 * 24 * time.Hour
 
 // parseRolling reads texts like 90min, 36h, 30d, 2w.
 func parseRolling(text string) (rolling, bool) {
-	m := rollingPattern.FindStringSubmatch(text)
-	if m == nil {
+	digits := strings.TrimRight(text, "abcdefghijklmnopqrstuvwxyz")
+	length, known := rollingUnits[text[len(digits):]]
+	n, err := strconv.ParseInt(digits, 10, 32)
+	if !known || err != nil || n < 1 || strconv.FormatInt(n, 10) != digits || time.Duration(n) > longest/length {
 		return 0, false
 	}
-	n, err := strconv.ParseInt(m[1], 10, 64)
-	if err != nil || time.Duration(n) > longest/rollingUnits[m[2]] {
-		return 0, false
-	}
-	return rolling(time.Duration(n) * rollingUnits[m[2]] / time.Millisecond), true
+	return rolling(time.Duration(n) * length / time.Millisecond), true
 }
 
 // unit of the calendar.
