@@ -27,6 +27,8 @@ var floors = []floor{
 		"what a connector promises is said in words that every floor above may use"},
 	{"domain", []string{"shared/profile", "shared/delivery", "shared/workspace", "shared/telemetry"},
 		"what decides is a pure function of facts, so that replays and shadow runs can call it"},
+	{"decisions", []string{"shared/segment"},
+		"what is decided about a customer reads the profile, and nothing that it reads knows of it"},
 	{"conformance", []string{"connectors/conformance"},
 		"the suite is written against the contract and may know no connector"},
 	{"connectors, stages, adapters", []string{"connectors/*", "functions/*", "shared/aws/*"},
