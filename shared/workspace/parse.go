@@ -55,8 +55,10 @@ func (p Problems) Error() string {
 //
 // Besides the connections of the file, the result has one for each internal
 // connector, under the connector's own name: what operators do arrives there.
-func Parse(text []byte, known []connector.Manifest) (Workspace, error) {
-	p := &parser{known: known}
+//
+// Rules are checked by checks; without any, a file that has rules is refused.
+func Parse(text []byte, known []connector.Manifest, checks ...Check) (Workspace, error) {
+	p := &parser{known: known, checks: checks, lines: bytes.Split(text, []byte("\n"))}
 	root := p.document(text)
 	if root == nil {
 		return Workspace{}, p.problems
@@ -74,8 +76,15 @@ func Parse(text []byte, known []connector.Manifest) (Workspace, error) {
 	return w, nil
 }
 
+// Check reads a rule whole and calls refuse with every mistake: its place within
+// the rule, from 1, and the reason. It is handed in, since what decides about a
+// customer stands above the workspace.
+type Check func(name, when string, zone *time.Location, refuse func(line, column int, reason string))
+
 type parser struct {
 	known    []connector.Manifest
+	checks   []Check
+	lines    [][]byte // of the file
 	problems Problems
 }
 
@@ -134,7 +143,7 @@ var (
 )
 
 func (p *parser) workspace(root *yaml.Node) Workspace {
-	m := p.mapping(root, "the file", "workspace", "name", "country", "currency", "timezone", "connections", "identity")
+	m := p.mapping(root, "the file", "workspace", "name", "country", "currency", "timezone", "connections", "identity", "segments")
 	var w Workspace
 	if m == nil {
 		return w
@@ -171,6 +180,7 @@ func (p *parser) workspace(root *yaml.Node) Workspace {
 	})
 	w.Connections = p.connections(m["connections"])
 	w.Identity = p.identity(m["identity"], w.Country)
+	w.Segments = p.segments(m["segments"], w.Zone)
 	return w
 }
 

@@ -149,10 +149,12 @@ func TestValidID(t *testing.T) {
 // FuzzParse holds what Parse accepts to its promises, and its refusals to theirs.
 func FuzzParse(f *testing.F) {
 	f.Add([]byte(good))
+	f.Add([]byte(good + "segments: {a: {when: 'x'}}"))
+	f.Add([]byte(good + "segments:\n  a:\n    when: |\n      x"))
 	f.Add([]byte("a: &b [*b]"))
 	f.Add([]byte("? {a: b}\n: c"))
 	f.Fuzz(func(t *testing.T, text []byte) {
-		w, err := workspace.Parse(text, known)
+		w, err := workspace.Parse(text, known, noX)
 		if err != nil {
 			var problems workspace.Problems
 			if !errors.As(err, &problems) || len(problems) == 0 {

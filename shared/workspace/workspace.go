@@ -23,6 +23,7 @@ type Workspace struct {
 	Zone        string                `json:"timezone"` // IANA time zone
 	Connections map[string]Connection `json:"connections"`
 	Identity    Identity              `json:"identity"`
+	Segments    map[string]Segment    `json:"segments,omitempty"`
 }
 
 // Connection is one connected store, form or system.
@@ -30,6 +31,13 @@ type Connection struct {
 	Name      string            `json:"name"`
 	Connector string            `json:"connector"` // folder name below connectors/
 	Settings  map[string]string `json:"settings"`
+}
+
+// Segment is a group of customers, and the rule that says who is in it.
+type Segment struct {
+	Name  string `json:"name"`
+	About string `json:"about,omitempty"` // for people
+	When  string `json:"when"`
 }
 
 // SettingsOf gives a connection's settings as its connector takes them.
@@ -44,7 +52,7 @@ type Identity struct {
 }
 
 // ValidID tells whether s can be the id of a workspace or the name of a
-// connection: what asks for anything else need not be looked up.
+// connection or segment: what asks for anything else need not be looked up.
 func ValidID(s string) bool {
 	if s == "" || len(s) > 40 || s[0] == '-' {
 		return false
