@@ -52,12 +52,14 @@ type Writer struct {
 	prefix string
 	known  []connector.Manifest
 	random io.Reader
+	checks []workspace.Check
 }
 
-// NewWriter writes to where NewReader reads; known are the connectors that exist
-// and random is crypto/rand's Reader.
-func NewWriter(db *dynamodb.Client, parameters *ssm.Client, table, prefix string, known []connector.Manifest, random io.Reader) *Writer {
-	return &Writer{db, parameters, table, prefix, known, random}
+// NewWriter writes to where NewReader reads; known are the connectors that exist,
+// random is crypto/rand's Reader, and checks read the rules of a file. They are
+// handed in: stages read definitions too, and need not carry the language of rules.
+func NewWriter(db *dynamodb.Client, parameters *ssm.Client, table, prefix string, known []connector.Manifest, random io.Reader, checks ...workspace.Check) *Writer {
+	return &Writer{db, parameters, table, prefix, known, random, checks}
 }
 
 // Applied is the outcome of Apply.
@@ -71,7 +73,7 @@ type Applied struct {
 // file changes nothing: its error is workspace.Problems. Of two people who apply
 // at the same moment one is refused. Stages follow within a minute.
 func (w *Writer) Apply(ctx context.Context, text []byte) (Applied, error) {
-	ws, err := workspace.Parse(text, w.known)
+	ws, err := workspace.Parse(text, w.known, w.checks...)
 	if err != nil {
 		return Applied{}, err
 	}

@@ -18,6 +18,7 @@ import (
 
 	connector "loophub/connectors"
 	"loophub/shared/aws/definition"
+	"loophub/shared/segment"
 	"loophub/shared/workspace"
 )
 
@@ -30,7 +31,7 @@ func apply(ctx context.Context, o options, out io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("reading the workspace file: %w", err)
 	}
-	w, err := workspace.Parse(text, manifests())
+	w, err := workspace.Parse(text, manifests(), segment.Check)
 	if err != nil {
 		return named(o.workspace, err)
 	}
@@ -43,7 +44,7 @@ func apply(ctx context.Context, o options, out io.Writer) error {
 	}
 	parameters := ssm.NewFromConfig(account)
 	return upload(ctx, uploading{
-		writer: definition.NewWriter(dynamodb.NewFromConfig(account), parameters, o.table, "/"+o.deployed, manifests(), rand.Reader),
+		writer: definition.NewWriter(dynamodb.NewFromConfig(account), parameters, o.table, "/"+o.deployed, manifests(), rand.Reader, segment.Check),
 		file:   o.workspace, text: text, workspace: w, parameters: parameters, prefix: "/" + o.deployed,
 		in: bufio.NewScanner(os.Stdin), out: out,
 	})
