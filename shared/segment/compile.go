@@ -57,7 +57,7 @@ func Compile(name string, d Definition, zone *time.Location) (Segment, error) {
 	if err := affordable(env, checked); err != nil {
 		return Segment{}, err
 	}
-	rule, err := split(env, r.ast, r.ast.Expr())
+	rule, err := r.split(env, r.ast.Expr())
 	if err != nil {
 		return Segment{}, fmt.Errorf("planning segment %s: %w", name, err)
 	}
@@ -80,11 +80,11 @@ func Check(name, when string, zone *time.Location, refuse func(line, column int,
 }
 
 // split takes the rule apart at the && and || of its top.
-func split(env *cel.Env, whole *celast.AST, e celast.Expr) (*clause, error) {
+func (r *reader) split(env *cel.Env, e celast.Expr) (*clause, error) {
 	if op := joins(e); op != "" {
 		c := &clause{all: op == operators.LogicalAnd}
 		for _, arg := range e.AsCall().Args() {
-			kid, err := split(env, whole, arg)
+			kid, err := r.split(env, arg)
 			if err != nil {
 				return nil, err
 			}
@@ -96,16 +96,16 @@ func split(env *cel.Env, whole *celast.AST, e celast.Expr) (*clause, error) {
 		}
 		return c, nil
 	}
-	text, err := parser.Unparse(e, whole.SourceInfo())
+	text, err := parser.Unparse(e, r.ast.SourceInfo())
 	if err != nil {
 		return nil, fmt.Errorf("writing a clause: %w", err)
 	}
-	part := celast.NewCheckedAST(celast.NewAST(e, whole.SourceInfo()), whole.TypeMap(), whole.ReferenceMap())
+	part := celast.NewCheckedAST(celast.NewAST(e, r.ast.SourceInfo()), r.ast.TypeMap(), r.ast.ReferenceMap())
 	program, err := env.PlanProgram(part, cel.EvalOptions(cel.OptOptimize))
 	if err != nil {
 		return nil, fmt.Errorf("planning %s: %w", text, err)
 	}
-	return &clause{text: strings.Join(strings.Fields(text), " "), holds: program}, nil
+	return &clause{text: strings.Join(strings.Fields(text), " "), holds: program, count: r.threshold(e)}, nil
 }
 
 // joins is the operator by which an expression joins conditions, or nothing.

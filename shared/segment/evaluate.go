@@ -51,8 +51,7 @@ func Evaluate(s Segment, v View, now time.Time) (Result, error) {
 	return Result{d, why}, err
 }
 
-// Decide gives the bare answer. It takes no more memory than what the windows of
-// all segments decided at this moment take together.
+// Decide gives the bare answer.
 func (m *Moment) Decide(s Segment) (Decision, error) {
 	m.begin(s.zone)
 	in, err := m.holds(s.rule)
@@ -85,6 +84,9 @@ func (m *Moment) holds(c *clause) (bool, error) {
 }
 
 func (m *Moment) leaf(c *clause) (bool, error) {
+	if is, certain := m.certain(c.count); certain {
+		return is, nil
+	}
 	out, _, err := c.holds.Eval(m)
 	if err != nil {
 		return false, fmt.Errorf("evaluating %s: %w", c.text, err)

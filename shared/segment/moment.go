@@ -130,16 +130,22 @@ func (m *Moment) inside(function, text string, t int64) bool {
 	return from <= m.now && m.now < until
 }
 
-// span looks a window of the orders up, once for all segments.
+// span gives a window of the orders, and notes that the decision hangs on it.
 func (m *Moment) span(function, text string) *span {
+	s := m.look(function, text)
+	m.turn(s.next)
+	m.missing = m.missing || s.missing
+	return s
+}
+
+// look looks a window of the orders up, once for all segments.
+func (m *Moment) look(function, text string) *span {
 	k := lookup{m.zone, function, text}
 	s, ok := m.seen[k]
 	if !ok {
 		s = m.open(function, text)
 		m.seen[k] = s
 	}
-	m.turn(s.next)
-	m.missing = m.missing || s.missing
 	return s
 }
 

@@ -42,6 +42,7 @@ type clause struct {
 	kids  []*clause
 	text  string
 	holds cel.Program // nil where there are kids
+	count *threshold  // what the condition is, where it only compares the orders of a window
 }
 
 // Problem is one thing that is wrong with a rule.

@@ -189,6 +189,14 @@ func TestWhyWithoutOlderOrders(t *testing.T) {
 	if want := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC); !got.Older.Equal(want) || got.Why != nil || got.In || !got.Next.IsZero() {
 		t.Errorf("all windows of the rule are to be read at once: %+v", got)
 	}
+	for when, want := range map[string]bool{`orders.within("1d").count >= 1`: true, `orders.within("60d").count == 0`: false, `orders.within("60d").count > 11`: true} {
+		if got := evaluate(t, compile(t, when, time.UTC), viewOf(l...), now); got.In != want || !got.Older.IsZero() {
+			t.Errorf("%s: who orders often is read for nothing: %+v", when, got)
+		}
+	}
+	if got := evaluate(t, compile(t, `orders.within("60d").count > 12`, time.UTC), viewOf(l...), now); got.Older.IsZero() {
+		t.Errorf("thirteen orders are not known from twelve: %+v", got)
+	}
 	if got := evaluate(t, compile(t, `orders.within("11d").count == 11`, time.UTC), viewOf(l...), now); !got.In {
 		t.Errorf("the newest twelve are enough: %+v", got)
 	}
