@@ -11,6 +11,7 @@ import (
 func TestCalendar(t *testing.T) {
 	for _, name := range []string{"UTC", "Europe/Berlin", "America/New_York", "Asia/Ho_Chi_Minh",
 		"America/Sao_Paulo", // clocks went forward at midnight
+		"Asia/Beirut",       // the same, east of Greenwich
 		"America/Havana",    // and back to it
 		"America/St_Johns",  // or back over it, at one past
 		"Pacific/Apia",      // a day was left out: it has no moment
@@ -38,6 +39,8 @@ func TestCalendar(t *testing.T) {
 		{"Europe/Berlin", "2026-03-30", "2026-03-29T22:00:00Z"},
 		{"America/Sao_Paulo", "2018-11-04", "2018-11-04T03:00:00Z"},
 		{"America/Sao_Paulo", "2018-11-05", "2018-11-05T02:00:00Z"},
+		{"Asia/Beirut", "2018-03-25", "2018-03-24T22:00:00Z"},
+		{"America/Toronto", "1919-03-31", "1919-03-31T04:30:00Z"}, // half past eleven became half past midnight
 		{"America/Havana", "2018-11-04", "2018-11-04T04:00:00Z"},
 		{"Asia/Ho_Chi_Minh", "2026-03-01", "2026-02-28T17:00:00Z"},
 	} {
