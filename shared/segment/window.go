@@ -120,14 +120,10 @@ func (c calendar) step(date time.Time, n int) time.Time {
 func (c calendar) begins(date time.Time) int64 {
 	y, m, d := date.Date()
 	t := time.Date(y, m, d, 0, 0, 0, 0, c.zone)
-	start, end := t.ZoneBounds()
-	switch {
-	case t.Hour() == 0:
-		return t.UnixMilli()
-	case t.Day() == d && !start.IsZero(): // read with the offset that holds after the gap
-		return start.UnixMilli()
-	case end.Sub(t) < 24*time.Hour: // read with the one before it
-		return end.UnixMilli()
+	if t.Day() != d { // read with the offset from before the gap
+		if _, end := t.ZoneBounds(); end.Sub(t) < 24*time.Hour {
+			return end.UnixMilli()
+		}
 	}
 	return t.UnixMilli()
 }
