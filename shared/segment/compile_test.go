@@ -94,11 +94,11 @@ func FuzzCompile(f *testing.F) {
 	rich := viewOf(order("1", now.Add(-50*aDay), 300), order("2", now.Add(time.Hour), 100))
 	rich.Tags, rich.Traits = []string{"a", "b"}, map[string]profile.Register{"city": {Value: events.Text("Huế")}, "email": {}}
 	rich.Checkout = &profile.LastCheckout{Record: "shop|checkout|1", Started: now.UnixMilli()}
-	many := viewOf()
+	var l []profile.Order
 	for n := range 13 {
-		many.Recent = append(many.Recent, order(fmt.Sprint(n), now.Add(-time.Duration(n)*aDay), 1))
+		l = append(l, order(fmt.Sprint(n), now.Add(-time.Duration(n)*aDay), 1))
 	}
-	many.Recent, many.Orders, many.First = many.Recent[:12], 13, &many.Recent[12]
+	many := viewOf(l...)
 	f.Fuzz(func(t *testing.T, when string) {
 		s, err := segment.Compile("fuzz", segment.Definition{When: when}, time.UTC)
 		if err != nil {
@@ -113,7 +113,7 @@ func FuzzCompile(f *testing.F) {
 			}
 			return
 		}
-		for _, v := range []segment.View{viewOf(), rich, many, beyond(many, history(many.Recent), time.Unix(0, 0))} {
+		for _, v := range []segment.View{viewOf(), rich, many, many.With([]profile.Order{*many.First}, time.Unix(0, 0))} {
 			r, err := segment.Evaluate(s, v, now)
 			if err != nil {
 				t.Fatalf("accepted, and has no answer: %v", err)

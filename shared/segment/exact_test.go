@@ -121,21 +121,21 @@ func TestExactInTime(t *testing.T) {
 			for _, twin := range twins {
 				s := compile(t, twin.when, z)
 				for range rounds {
-					v, all := live(r, moments(z))
+					c := live(r, moments(z))
 					now := time.UnixMilli(near(r, moments(z)))
-					d := checkAt(t, s, twin.is, v, all, now, z, &asked)
+					d := checkAt(t, s, twin.is, c, now, z, &asked)
 					for range 4 { // along the moments that it names
 						if d.Next.IsZero() {
-							checkUntil(t, s, twin.is, all, now, now.Add(3*365*aDay), d.In, r, z)
+							checkUntil(t, s, twin.is, c.all, now, now.Add(3*365*aDay), d.In, r, z)
 							break
 						}
 						if !d.Next.After(now) {
 							t.Fatalf("%s: next is %v at %v", s.When, d.Next, now)
 						}
-						checkUntil(t, s, twin.is, all, now, d.Next.Add(-time.Millisecond), d.In, r, z)
+						checkUntil(t, s, twin.is, c.all, now, d.Next.Add(-time.Millisecond), d.In, r, z)
 						was := d.In
 						now = d.Next
-						if d = checkAt(t, s, twin.is, v, all, now, z, &asked); d.In != was {
+						if d = checkAt(t, s, twin.is, c, now, z, &asked); d.In != was {
 							changes++
 						}
 					}
@@ -149,22 +149,22 @@ func TestExactInTime(t *testing.T) {
 }
 
 // checkAt holds one answer to the naive one, with as few orders as it needs.
-func checkAt(t *testing.T, s segment.Segment, is func(naive) bool, v segment.View, all history, now time.Time, z *time.Location, asked *int) segment.Decision {
+func checkAt(t *testing.T, s segment.Segment, is func(naive) bool, c customer, now time.Time, z *time.Location, asked *int) segment.Decision {
 	t.Helper()
-	got := evaluate(t, s, v, now)
+	got := evaluate(t, s, c.view, now)
 	if !got.Older.IsZero() {
 		*asked++
-		if int64(len(v.Recent)) == v.Orders {
+		if len(c.items) == 0 {
 			t.Fatalf("%s: older orders are asked for where there are none", s.When)
 		}
-		if got = evaluate(t, s, beyond(v, all, got.Older), now); !got.Older.IsZero() {
+		if got = evaluate(t, s, c.read(got.Older), now); !got.Older.IsZero() {
 			t.Fatalf("%s: older orders are asked for again", s.When)
 		}
 	}
-	if want := is(naive{all, now, z}); got.In != want {
-		t.Fatalf("%s at %v: want %v, got %v\n%v", s.When, now.In(z), want, got.In, all)
+	if want := is(naive{c.all, now, z}); got.In != want {
+		t.Fatalf("%s at %v: want %v, got %v\n%v", s.When, now.In(z), want, got.In, c.all)
 	}
-	whole := evaluate(t, s, beyond(v, all, time.UnixMilli(0)), now)
+	whole := evaluate(t, s, c.read(time.UnixMilli(0)), now)
 	compareWhole(t, s, whole, got)
 	return got.Decision
 }

@@ -61,15 +61,20 @@ type shelf struct {
 	all   map[string]profile.Order
 }
 
-// settle makes a record count as want, or not at all, by the profile's own code.
-func (s *shelf) settle(record string, want *profile.Order) {
-	var beyond history
+// beyond are the orders that lie beside the state, newest first.
+func (s *shelf) beyond() history {
+	var l history
 	for _, o := range s.all {
 		if !slices.ContainsFunc(s.state.Recent, func(r profile.Order) bool { return r.Record == o.Record }) {
-			beyond = append(beyond, o)
+			l = append(l, o)
 		}
 	}
-	beyond = beyond.newest()
+	return l.newest()
+}
+
+// settle makes a record count as want, or not at all, by the profile's own code.
+func (s *shelf) settle(record string, want *profile.Order) {
+	beyond := s.beyond()
 	var older profile.Older
 	if i := slices.IndexFunc(beyond, func(o profile.Order) bool { return o.Record == record }); i >= 0 {
 		older.Own = &beyond[i]
@@ -84,12 +89,18 @@ func (s *shelf) settle(record string, want *profile.Order) {
 	}
 }
 
+// customer is what a stage can see, and what it would see if it read everything.
+type customer struct {
+	view  segment.View
+	items history // the orders that the fragments keep as items of their own
+	all   history // every order that counts, newest first
+}
+
 // live is a random customer: orders around the given moments, some of them dated
-// anew, refunded or cancelled, in two fragments. It gives the view without older
-// orders, and all that count.
-func live(r *rand.Rand, moments []int64) (segment.View, history) {
+// anew, refunded or cancelled, in two fragments.
+func live(r *rand.Rand, moments []int64) customer {
 	fragments := []*shelf{{all: map[string]profile.Order{}}, {all: map[string]profile.Order{}}}
-	for n := range r.IntN(30) {
+	for n := range r.IntN(40) {
 		f := fragments[r.IntN(1+n%2)]
 		record := fmt.Sprintf("shop|order|%d", n)
 		o := profile.Order{At: near(r, moments), Record: record, Total: r.Int64N(500), Currency: []string{"VND", "USD"}[r.IntN(2)]}
@@ -105,15 +116,18 @@ func live(r *rand.Rand, moments []int64) (segment.View, history) {
 			f.settle(record, &o)
 		}
 	}
-	var l history
+	var c customer
 	var parts []profile.Fragment
 	for n, f := range fragments {
 		parts = append(parts, profile.Fragment{ID: profile.ID(fmt.Sprintf("c%d", n)), State: f.state})
 		for _, o := range f.all {
-			l = append(l, o)
+			c.all = append(c.all, o)
 		}
+		c.items = append(c.items, f.beyond()...)
 	}
-	return segment.View{View: profile.Combine(parts, nil, profile.DefaultLimits)}, l.newest()
+	c.all = c.all.newest()
+	c.view = segment.Combine(parts, nil, profile.DefaultLimits)
+	return c
 }
 
 // near is a moment at, just beside or some days around one of the moments.
@@ -128,14 +142,13 @@ func near(r *rand.Rand, moments []int64) int64 {
 	return at + r.Int64N(90*86_400_000) - 60*86_400_000
 }
 
-// beyond reads what a result asks for, as a stage does.
-func beyond(v segment.View, all history, since time.Time) segment.View {
-	v.Since = since
-	v.Older = nil
-	for _, o := range all[len(v.Recent):] {
+// read gives the view with the items from a moment on, as a stage reads them.
+func (c customer) read(since time.Time) segment.View {
+	var l history
+	for _, o := range c.items {
 		if o.At >= since.UnixMilli() {
-			v.Older = append(v.Older, o)
+			l = append(l, o)
 		}
 	}
-	return v
+	return c.view.With(l, since)
 }

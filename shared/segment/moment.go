@@ -2,7 +2,6 @@ package segment
 
 import (
 	"slices"
-	"strings"
 	"time"
 
 	"cel.dev/cel-go/cel"
@@ -10,14 +9,6 @@ import (
 
 	"loophub/shared/profile"
 )
-
-// View is a profile as segments see it: what its fragments hold, with their
-// newest orders, and as many of the older ones as were read.
-type View struct {
-	profile.View
-	Older []profile.Order // counted orders beyond Recent, in any order
-	Since time.Time       // Older holds every one placed then or later; zero = none was read
-}
 
 // Moment is a profile at a point in time. Segments that are decided at one Moment
 // share what they look up. It is for one goroutine.
@@ -44,47 +35,12 @@ type lookup struct {
 // At makes the moment at which segments are decided.
 func At(v View, now time.Time) *Moment {
 	m := &Moment{view: v, now: now.UnixMilli(), seen: map[lookup]*span{}}
-	m.orders = v.Recent
-	switch {
-	case int64(len(v.Recent)) >= v.Orders:
-		m.known = everything
-	case v.Since.IsZero():
-		m.known = beyond(v.Recent)
-	default:
-		m.orders = slices.Concat(v.Recent, v.Older)
-		slices.SortFunc(m.orders, func(a, b profile.Order) int { return -compare(a, b) })
-		m.known = min(v.Since.UnixMilli(), beyond(v.Recent))
-		if int64(len(m.orders)) >= v.Orders {
-			m.known = everything
-		}
-	}
+	m.orders, m.known = v.orders()
 	m.values = map[string]ref.Val{
 		"orders": &orders{m: m}, "traits": &person{m: m}, "consents": &consents{m: m}, "checkout": &checkout{m: m},
 		"tags": texts(v.Tags), "sources": texts(connections(v.Sources)),
 	}
 	return m
-}
-
-// everything lies before any order.
-const everything = -1 << 62
-
-// beyond is the earliest moment from which on the newest orders are surely all
-// there are: of those placed at the moment of the last one some may be missing.
-func beyond(recent []profile.Order) int64 {
-	if len(recent) == 0 {
-		return 1 << 62
-	}
-	return recent[len(recent)-1].At + 1
-}
-
-func compare(a, b profile.Order) int {
-	if a.At != b.At {
-		if a.At < b.At {
-			return -1
-		}
-		return 1
-	}
-	return strings.Compare(a.Record, b.Record)
 }
 
 func connections(sources []profile.Source) []string {

@@ -23,7 +23,7 @@ func viewOf(l ...profile.Order) segment.View {
 	for _, o := range l {
 		s.settle(o.Record, &o)
 	}
-	return segment.View{View: profile.Combine([]profile.Fragment{{ID: "c1", State: s.state}}, nil, profile.DefaultLimits)}
+	return segment.Combine([]profile.Fragment{{ID: "c1", State: s.state}}, nil, profile.DefaultLimits)
 }
 
 func TestReadyMade(t *testing.T) {
