@@ -58,7 +58,7 @@ func (v View) orders() (l []profile.Order, known int64) {
 	if int64(len(l)) >= v.Orders {
 		return l, everything
 	}
-	return l, min(v.Since.UnixMilli(), beyond(v.Recent))
+	return l, v.Since.UnixMilli()
 }
 
 // everything lies before any order.
