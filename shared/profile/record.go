@@ -141,6 +141,38 @@ func (rules Rules) Names(f events.Fact) []ID {
 	return l
 }
 
+// Indexed are the fragments under which a record with these facts is to be found:
+// those that any join of them can name. The addresses on the sale of a known
+// customer count only once some fact says that the customer is none after all.
+func (rules Rules) Indexed(facts ...events.Fact) []ID {
+	nobody := slices.ContainsFunc(facts, func(f events.Fact) bool {
+		c, said := f.Fields["customer"]
+		return said && c.IsNull()
+	})
+	set := map[ID]bool{}
+	for _, f := range facts {
+		names := rules.Names(f)
+		if f.Fields["customer"].String() != "" && !nobody {
+			names = names[:1] // the customer's
+		}
+		for _, id := range names {
+			set[id] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(set))
+}
+
+// Hidden are the fragments that only several of the facts together name, and
+// none by itself.
+func (rules Rules) Hidden(facts []events.Fact) []ID {
+	l := rules.Indexed(facts...)
+	for _, f := range facts {
+		alone := rules.Indexed(f)
+		l = slices.DeleteFunc(l, func(id ID) bool { return slices.Contains(alone, id) })
+	}
+	return l
+}
+
 // named are the identifiers that a fact itself names and that are not denied.
 func (rules Rules) named(f events.Fact) []Identifier {
 	return rules.identifiers(f.Fields["email"].String(), f.Fields["phone"].String(), f.Fields["anonymous_id"].String())

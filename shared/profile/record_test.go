@@ -78,6 +78,16 @@ func TestNamesHoldEveryAnchor(t *testing.T) {
 		if ok && !slices.Contains(testRules.Candidates(facts), testRules.Key.Fragment(a)) {
 			t.Fatalf("the anchor %v is no candidate of %v", a, facts)
 		}
+		if ok && !slices.Contains(testRules.Indexed(facts...), testRules.Key.Fragment(a)) {
+			t.Fatalf("under the anchor %v the record is not found: %v", a, facts)
+		}
+		union := testRules.Hidden(facts)
+		for _, f := range facts {
+			union = append(union, testRules.Indexed(f)...)
+		}
+		if slices.Sort(union); !slices.Equal(slices.Compact(union), testRules.Indexed(facts...)) {
+			t.Fatalf("what facts name by themselves and what they hide is not all: %v", facts)
+		}
 	}
 	f := fact(events.Decision, "p", 1, "op", "tie", "customer_a", "1", "customer_b", "2")
 	if l := testRules.Names(f); len(l) != 2 {
@@ -113,6 +123,26 @@ func randomFact(r *rand.Rand, k events.Kind) events.Fact {
 	set("total", "10", "20", "-")
 	set("started_at", "1", "2", "-")
 	return f
+}
+
+func TestIndexed(t *testing.T) {
+	known := fact(events.Order, "1", 1, "customer", "7", "email", "lan@example.vn", "anonymous_id", "x")
+	guest := fact(events.Order, "1", 2, "customer", "-", "phone", "+84912345678")
+	partial := fact(events.Order, "1", 3, "total", "5")
+	for name, tt := range map[string]struct {
+		facts         []events.Fact
+		found, hidden int
+	}{
+		"a known customer's, by the customer alone": {[]events.Fact{known}, 1, 0},
+		"amended":                 {[]events.Fact{known, partial}, 1, 0},
+		"a guest's, by all":       {[]events.Fact{guest}, 1, 0},
+		"a customer's, then none": {[]events.Fact{known, guest}, 4, 2},
+		"nobody's":                {[]events.Fact{partial}, 0, 0},
+	} {
+		if found, hidden := testRules.Indexed(tt.facts...), testRules.Hidden(tt.facts); len(found) != tt.found || len(hidden) != tt.hidden {
+			t.Errorf("%s: %v, hidden %v", name, found, hidden)
+		}
+	}
 }
 
 func TestJoin(t *testing.T) {
