@@ -69,14 +69,15 @@ func New() connector.Connector {
 		if err != nil {
 			return nil, err
 		}
-		return source{shop: s.Values["shop"], country: s.Country}, nil
+		return source{shop: s.Values["shop"], country: s.Country, currency: s.Currency}, nil
 	}}
 }
 
 // source reads the deliveries of one shop.
 type source struct {
-	shop    string
-	country string
+	shop     string
+	country  string
+	currency string // the workspace's
 }
 
 // Verify compares the signature over the raw body under each secret, then the

@@ -129,7 +129,9 @@ func first(facts []events.Fact) int64 {
 
 // Settle takes work into a fragment: each order's contribution becomes what the
 // log says now, statements join. It looks again after every write, since a
-// writer that found nothing to do may have relied on what this one replaced.
+// writer that found nothing to do may have relied on what this one replaced; but
+// at the orders alone: what was written is joined for good, and a claim too many,
+// which is not kept, would be new at every look.
 func (u Unifier) Settle(ctx context.Context, id profile.ID, w Work) error {
 	for lost := 0; lost < attempts; {
 		f, err := u.Hub.Fragment(ctx, id) // the fragment first, then the log: a write on older facts fails its version
@@ -154,6 +156,8 @@ func (u Unifier) Settle(ctx context.Context, id profile.ID, w Work) error {
 			return fmt.Errorf("writing fragment %s: %w", id, err)
 		case len(w.Orders) == 0:
 			return nil // joins alone rely on nothing that was read
+		default:
+			w.Statements = nil
 		}
 	}
 	return fault.New(fault.Transient, "fragment %s: %d races lost", id, attempts)

@@ -39,23 +39,32 @@ func (i *item) fault(c connector.FaultClass, format string, args ...any) {
 	i.faults = append(i.faults, connector.Fault{Class: c, Reason: fmt.Sprintf(format, args...)})
 }
 
+// reserve is left of the function's time for parking, for the retry queue and for
+// the log: a batch that dies with its function takes down all that lies in it.
+const reserve = 5 * time.Second
+
 // take reads the deliveries, takes their facts in, and parks what can't be read.
 // An item's err tells that it has to be tried again.
 func (s *Stage) take(ctx context.Context, items []*item) {
+	working, cancel := ctx, context.CancelFunc(func() {})
+	if deadline, ok := ctx.Deadline(); ok {
+		working, cancel = context.WithDeadline(ctx, deadline.Add(-reserve))
+	}
+	defer cancel()
 	byWorkspace := map[string][]*item{}
 	for _, i := range items {
 		if i.err != nil && fault.ClassOf(i.err) == fault.Permanent && i.delivery.Delivery != "" {
 			i.err = nil
 			i.fault(connector.Undecodable, "the stored delivery can't be read; ask the source to send it again")
 		} else if i.err == nil && !i.gone {
-			i.err = s.decode(ctx, i)
+			i.err = s.decode(working, i)
 		}
 		if i.err == nil {
 			byWorkspace[i.delivery.Workspace] = append(byWorkspace[i.delivery.Workspace], i)
 		}
 	}
 	for id, some := range byWorkspace {
-		s.unify(ctx, id, some)
+		s.unify(working, id, some)
 	}
 	for _, i := range items {
 		s.park(ctx, i)

@@ -1,0 +1,50 @@
+package unify
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"testing"
+
+	"loophub/events"
+	"loophub/shared/profile"
+)
+
+// guestOrder is an order that a clerk entered under one address for everybody.
+func guestOrder(n int) events.Fact {
+	return said(events.Fact{Workspace: "w", Connection: "shop", Kind: events.Order, Record: strconv.Itoa(n), Version: 1, At: 1, Fields: events.Fields{}},
+		"customer", "", "email", "counter@x.vn", "phone", fmt.Sprintf("+84%d", n), "ordered_at", strconv.Itoa(n), "total", "100", "currency", "VND")
+}
+
+// settled runs facts one after the other and fails if one takes more calls than any
+// fact should: a worker that never comes to rest would take all of them.
+func settled(t *testing.T, rules profile.Rules, at *table, facts ...events.Fact) {
+	t.Helper()
+	for n, f := range facts {
+		w := start(at, "", func(u Unifier) error { return u.Process(context.Background(), []events.Fact{f})[0] }, rules, false)
+		calls := 0
+		for more := true; more; calls++ {
+			if _, more = w.next(); calls > 1_000 {
+				w.stop()
+				t.Fatalf("fact %d: still at work after %d calls", n, calls)
+			}
+		}
+		if w.err != nil {
+			t.Fatalf("fact %d: %v", n, w.err)
+		}
+	}
+}
+
+// TestOrdersOfAnOverfullFragment: an order whose number is one too many for its
+// fragment, and is not kept, is counted and comes to rest like any other.
+func TestOrdersOfAnOverfullFragment(t *testing.T) {
+	rules, at := testRules(), newTable()
+	var facts []events.Fact
+	for n := range 12 {
+		facts = append(facts, guestOrder(1+n))
+	}
+	settled(t, rules, at, facts...)
+	if got, want := at.rest(rules), batch(rules, facts).rest(rules); got != want {
+		t.Errorf("--- want\n%s\n--- got\n%s", want, got)
+	}
+}
