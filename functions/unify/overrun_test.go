@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"loophub/events"
+	"loophub/functions/unify/unifytest"
 	"loophub/shared/profile"
 )
 
@@ -38,13 +39,13 @@ func settled(t *testing.T, rules profile.Rules, at *table, facts ...events.Fact)
 // TestOrdersOfAnOverfullFragment: an order whose number is one too many for its
 // fragment, and is not kept, is counted and comes to rest like any other.
 func TestOrdersOfAnOverfullFragment(t *testing.T) {
-	rules, at := testRules(), newTable()
+	rules, at := unifytest.Rules(), newTable()
 	var facts []events.Fact
 	for n := range 12 {
 		facts = append(facts, guestOrder(1+n))
 	}
 	settled(t, rules, at, facts...)
-	if got, want := at.rest(rules), batch(rules, facts).rest(rules); got != want {
+	if got, want := at.rest().Print(rules), unifytest.Batch(rules, facts).Print(rules); got != want {
 		t.Errorf("--- want\n%s\n--- got\n%s", want, got)
 	}
 }

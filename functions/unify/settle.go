@@ -39,9 +39,9 @@ func (u Unifier) Record(ctx context.Context, f events.Fact) error {
 	if slices.ContainsFunc(facts, func(g events.Fact) bool { return g.Version == f.Version && g.ID() == id && g.Received <= f.Received }) {
 		return nil
 	}
-	names = u.Rules.Indexed(f)
+	names = u.Rules.Candidates(f)
 	for _, g := range facts {
-		there := u.Rules.Indexed(g)
+		there := u.Rules.Candidates(g)
 		names = slices.DeleteFunc(names, func(id profile.ID) bool { return slices.Contains(there, id) })
 	}
 	if err := u.index(ctx, f.RecordKey(), names, f.Time()); err != nil {
@@ -105,7 +105,7 @@ func (u Unifier) Plan(ctx context.Context, plan map[profile.ID]*Work, facts ...e
 				}
 			}
 			if f.Kind == events.Order {
-				for _, id := range u.Rules.Candidates(all) {
+				for _, id := range u.Rules.Candidates(all...) {
 					at(id).Orders[f.RecordKey()] = true
 				}
 			}

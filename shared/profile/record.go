@@ -106,18 +106,6 @@ func (rules Rules) Anchor(kind events.Kind, connection, record string, state Rec
 	return Anchor{}, false
 }
 
-// Candidates are the fragments that any state of the record can ever have named:
-// where its contribution may have to be withdrawn.
-func (rules Rules) Candidates(facts []events.Fact) []ID {
-	set := map[ID]bool{}
-	for _, f := range facts {
-		for _, id := range rules.Names(f) {
-			set[id] = true
-		}
-	}
-	return slices.Sorted(maps.Keys(set))
-}
-
 // Names are the fragments that one fact can tie its record to.
 func (rules Rules) Names(f events.Fact) []ID {
 	switch f.Kind {
@@ -141,10 +129,11 @@ func (rules Rules) Names(f events.Fact) []ID {
 	return l
 }
 
-// Indexed are the fragments under which a record with these facts is to be found:
-// those that any join of them can name. The addresses on the sale of a known
-// customer count only once some fact says that the customer is none after all.
-func (rules Rules) Indexed(facts ...events.Fact) []ID {
+// Candidates are the fragments that any join of these facts, or of some of them,
+// can name: where the record is found, and where its contribution may have to be
+// withdrawn. The addresses on the sale of a known customer count only once some
+// fact says that the customer is none after all.
+func (rules Rules) Candidates(facts ...events.Fact) []ID {
 	nobody := slices.ContainsFunc(facts, func(f events.Fact) bool {
 		c, said := f.Fields["customer"]
 		return said && c.IsNull()
@@ -165,9 +154,9 @@ func (rules Rules) Indexed(facts ...events.Fact) []ID {
 // Hidden are the fragments that only several of the facts together name, and
 // none by itself.
 func (rules Rules) Hidden(facts []events.Fact) []ID {
-	l := rules.Indexed(facts...)
+	l := rules.Candidates(facts...)
 	for _, f := range facts {
-		alone := rules.Indexed(f)
+		alone := rules.Candidates(f)
 		l = slices.DeleteFunc(l, func(id ID) bool { return slices.Contains(alone, id) })
 	}
 	return l

@@ -110,7 +110,7 @@ func (b *batcher) orders() {
 	}
 	counted := map[profile.ID][]profile.Order{}
 	for _, facts := range records {
-		for _, id := range b.rules.Indexed(facts...) {
+		for _, id := range b.rules.Candidates(facts...) {
 			if facts[0].Kind == events.Customer {
 				continue // its only fragment is its own
 			}
