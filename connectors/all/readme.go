@@ -21,7 +21,7 @@ func Place(readme, part string) (string, error) {
 	head, rest, ok := strings.Cut(readme, begin)
 	_, tail, also := strings.Cut(rest, end)
 	if !ok || !also {
-		return "", fmt.Errorf("the README lacks the lines %q and %q", strings.TrimSpace(begin), strings.TrimSpace(end))
+		return "", fmt.Errorf("the README lacks the lines %q and %q; add them where the generated part belongs", strings.TrimSpace(begin), strings.TrimSpace(end))
 	}
 	return head + begin + part + end + tail, nil
 }
@@ -99,7 +99,8 @@ func Readmes(read func(folder string) (string, error)) (map[string]string, error
 	for folder, part := range parts {
 		old, err := read(folder)
 		if err != nil {
-			return nil, fmt.Errorf("reading the README of connectors/%s: %w", folder, err)
+			return nil, fmt.Errorf("reading the README of connectors/%s: %w; write what comes in, what goes out and what to do when it is red, then the lines %q and %q",
+				folder, err, strings.TrimSpace(begin), strings.TrimSpace(end))
 		}
 		if fresh[folder], err = Place(old, part); err != nil {
 			return nil, fmt.Errorf("connectors/%s: %w", folder, err)
