@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"net/http"
+	"regexp"
 	"strings"
 
 	connector "loophub/connectors"
@@ -57,6 +58,9 @@ func refusal(m connector.Manifest) string {
 	return fmt.Sprintf("%d %s", status, http.StatusText(status))
 }
 
+// tags are HTML in a text; a page that shows a README would swallow them.
+var tags = regexp.MustCompile(`<[a-z][^>]*>`)
+
 // Facts are what a connector's README says of its manifest.
 func Facts(m connector.Manifest) string {
 	var b strings.Builder
@@ -66,7 +70,7 @@ func Facts(m connector.Manifest) string {
 		}
 		b.WriteString("\n" + title + "\n")
 		for i, l := range lines {
-			fmt.Fprintf(&b, "%d. %s\n", i+1, l)
+			fmt.Fprintf(&b, "%d. %s\n", i+1, tags.ReplaceAllString(l, "`$0`"))
 		}
 	}
 	fmt.Fprintf(&b, "Signed by: %s. Answers: %s. A request that does not verify: %s. Decoder rank: %d.\n",
