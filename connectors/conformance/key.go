@@ -42,12 +42,13 @@ func (b *bench) keysName() {
 			r.Header[name] = []string{"lan@example.vn#|~\n" + strings.Repeat("x", 1000)}
 		}
 		object, delivery := b.source.Key(r)
-		for what, part := range map[string]string{"object": object, "delivery": delivery} {
+		for i, part := range []string{object, delivery} {
 			wrong := unfit(part)
 			if wrong == "" && strings.Contains(part, "@") {
 				wrong = "holds an address"
 			}
 			if wrong != "" {
+				what := []string{"object", "delivery"}[i]
 				b.fail("a hostile request (%s): the key's %s %s; take an id only where it looks like one, else Digest", body.name, what, wrong)
 			}
 		}
