@@ -87,7 +87,9 @@ func (s *shop) build(orders int) {
 			flush()
 		}
 	}
-	write()
+	if len(copies) > 0 {
+		write()
+	}
 	flush()
 }
 
