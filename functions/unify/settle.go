@@ -90,7 +90,7 @@ func (u Unifier) Plan(ctx context.Context, plan map[profile.ID]*Work, facts ...e
 			if err != nil {
 				return fmt.Errorf("reading the order's facts: %w", err)
 			}
-			for _, id := range u.Rules.Candidates(all) {
+			for _, id := range u.Rules.Holders(all) {
 				at(id).Orders[f.RecordKey()] = true
 			}
 		}

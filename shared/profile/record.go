@@ -106,8 +106,8 @@ func (rules Rules) Anchor(kind events.Kind, connection, record string, state Rec
 	return Anchor{}, false
 }
 
-// Candidates are the fragments that any state of the record can ever have named:
-// where its contribution may have to be withdrawn.
+// Candidates are the fragments that any state of the record can ever have named,
+// as the rules are now.
 func (rules Rules) Candidates(facts []events.Fact) []ID {
 	set := map[ID]bool{}
 	for _, f := range facts {
@@ -116,6 +116,13 @@ func (rules Rules) Candidates(facts []events.Fact) []ID {
 		}
 	}
 	return slices.Sorted(maps.Keys(set))
+}
+
+// Holders are the fragments that may hold a contribution of the record: the
+// candidates, and those of addresses that the workspace has denied since.
+func (rules Rules) Holders(facts []events.Fact) []ID {
+	rules.Denied = nil
+	return rules.Candidates(facts)
 }
 
 // Names are the fragments that one fact can tie its record to.
