@@ -109,6 +109,20 @@ func invoke(t *testing.T, d *desk, h Hub, event any) (failures int) {
 	return len(reply.BatchItemFailures)
 }
 
+// TestConnectionNotKnownYet: ingest may know a new connection up to a minute before
+// this worker does. What it accepted waits for that, and is parked only at the end.
+func TestConnectionNotKnownYet(t *testing.T) {
+	early := delivery.Key{Workspace: "w", Connection: "new", Object: "o", Delivery: "early"}
+	for receive, c := range map[string]struct{ failures, parked int }{"1": {1, 0}, "4": {1, 0}, "5": {0, 1}} {
+		var d desk
+		failures := invoke(t, &d, brokenHub{}, lambdaevents.SQSEvent{Records: []lambdaevents.SQSMessage{{MessageId: "1", EventSource: "aws:sqs",
+			Attributes: map[string]string{"ApproximateReceiveCount": receive}, Body: message(early)}}})
+		if failures != c.failures || len(d.parked) != c.parked {
+			t.Errorf("receive %s: %d failures, parked %v", receive, failures, d.parked)
+		}
+	}
+}
+
 func stream(ids ...string) (e lambdaevents.DynamoDBEvent) {
 	for _, id := range ids {
 		e.Records = append(e.Records, lambdaevents.DynamoDBEventRecord{EventSource: "aws:dynamodb", Change: lambdaevents.DynamoDBStreamRecord{

@@ -82,6 +82,9 @@ func (s *Stage) decode(ctx context.Context, i *item) error {
 	c, there := w.Connections[k.Connection]
 	con, known := s.connectors[c.Connector]
 	if err != nil || !there || !known || con.Source == nil {
+		if !i.last { // ingest may have read a newer definition than this worker, or run a newer version
+			return fault.New(fault.Transient, "connection %s is not known here", k.Connection)
+		}
 		i.fault(connector.Unconnected, "connection %s is not in the workspace's definition, or its connector is not in this version; put it back and replay", k.Connection)
 		return nil
 	}
