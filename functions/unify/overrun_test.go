@@ -49,3 +49,24 @@ func TestOrdersOfAnOverfullFragment(t *testing.T) {
 		t.Errorf("--- want\n%s\n--- got\n%s", want, got)
 	}
 }
+
+// TestAddressDeniedLater: once a workspace denies an address, its orders leave the
+// fragment that they made, when they are amended or replayed, and count once.
+func TestAddressDeniedLater(t *testing.T) {
+	rules, at := unifytest.Rules(), newTable()
+	paid := guestOrder(1)
+	settled(t, rules, at, paid)
+	denying := unifytest.Rules()
+	denying.Denied[profile.Identifier{Kind: profile.Email, Value: "counter@x.vn"}] = true
+	settled(t, denying, at, paid)
+	var counted []profile.ID
+	for id := range at.fragments {
+		if at.fragment(id).State.Orders > 0 {
+			counted = append(counted, id)
+		}
+	}
+	byPhone := rules.Key.Fragment(profile.Anchor{Class: profile.GuestClass, Connection: "shop", Value: "phone/+841"})
+	if len(counted) != 1 || counted[0] != byPhone {
+		t.Errorf("the order counts for %v; want %s alone", counted, byPhone)
+	}
+}

@@ -105,7 +105,7 @@ func (u Unifier) Plan(ctx context.Context, plan map[profile.ID]*Work, facts ...e
 				}
 			}
 			if f.Kind == events.Order {
-				for _, id := range u.Rules.Candidates(all...) {
+				for _, id := range u.Rules.Holders(all...) {
 					at(id).Orders[f.RecordKey()] = true
 				}
 			}

@@ -25,6 +25,7 @@ type item struct {
 	facts    []events.Fact
 	faults   []connector.Fault // what of it can't be read, to be parked
 	err      error             // why it has to be tried again
+	where    string            // source line of a panic over it
 	last     bool              // it has been tried often enough
 	gone     bool              // it has expired
 	start    time.Time
@@ -81,6 +82,9 @@ func (s *Stage) decode(ctx context.Context, i *item) error {
 	c, there := w.Connections[k.Connection]
 	con, known := s.connectors[c.Connector]
 	if err != nil || !there || !known || con.Source == nil {
+		if !i.last { // ingest may have read a newer definition than this worker, or run a newer version
+			return fault.New(fault.Transient, "connection %s is not known here", k.Connection)
+		}
 		i.fault(connector.Unconnected, "connection %s is not in the workspace's definition, or its connector is not in this version; put it back and replay", k.Connection)
 		return nil
 	}
@@ -119,8 +123,27 @@ func guarded(src connector.Source, r connector.Request) (facts []events.Fact, fa
 	return src.Decode(r)
 }
 
-// unify takes the facts of one workspace's deliveries in, together.
+// unify takes the facts of one workspace's deliveries in: together, or each alone
+// where something breaks down over one of them.
 func (s *Stage) unify(ctx context.Context, id string, items []*item) {
+	if s.together(ctx, id, items) == "" {
+		return
+	}
+	for _, i := range items {
+		i.err = nil
+		if i.where = s.together(ctx, id, []*item{i}); i.where != "" {
+			i.err = fault.New(fault.Permanent, "taking facts in broke down at %s", i.where)
+		}
+	}
+}
+
+// together takes the facts of deliveries in; where tells the source line of a panic.
+func (s *Stage) together(ctx context.Context, id string, items []*item) (where string) {
+	defer func() {
+		if recover() != nil {
+			where = telemetry.Where()
+		}
+	}()
 	var facts []events.Fact
 	var from []*item
 	for _, i := range items {
@@ -129,19 +152,20 @@ func (s *Stage) unify(ctx context.Context, id string, items []*item) {
 		}
 	}
 	if len(facts) == 0 {
-		return
+		return ""
 	}
 	rules, err := s.rules(ctx, id)
 	if err != nil {
 		for _, i := range from {
 			i.err = err
 		}
-		return
+		return ""
 	}
 	u := Unifier{Hub: s.Hub(id), Rules: rules, Pause: s.Pause, Overgrown: func(profile.ID) { s.overgrown(ctx, id) }}
 	for n, err := range u.Process(ctx, facts) {
 		from[n].err = err
 	}
+	return ""
 }
 
 func (s *Stage) rules(ctx context.Context, id string) (profile.Rules, error) {
@@ -185,7 +209,7 @@ const (
 
 func (s *Stage) log(ctx context.Context, i *item) {
 	k, now := i.delivery.Key, s.Now()
-	line := telemetry.Line{Outcome: unified, Err: i.err, Workspace: k.Workspace, Connection: k.Connection, Delivery: k.String(),
+	line := telemetry.Line{Outcome: unified, Err: i.err, Where: i.where, Workspace: k.Workspace, Connection: k.Connection, Delivery: k.String(),
 		Trace: i.delivery.Trace, Items: len(i.facts), Duration: now.Sub(i.start), Counts: i.counts}
 	switch {
 	case i.err != nil:

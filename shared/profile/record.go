@@ -151,6 +151,13 @@ func (rules Rules) Candidates(facts ...events.Fact) []ID {
 	return slices.Sorted(maps.Keys(set))
 }
 
+// Holders are the fragments that may hold a contribution of the record: the
+// candidates, and those of addresses that the workspace has denied since.
+func (rules Rules) Holders(facts ...events.Fact) []ID {
+	rules.Denied = nil
+	return rules.Candidates(facts...)
+}
+
 // Hidden are the fragments that only several of the facts together name, and
 // none by itself.
 func (rules Rules) Hidden(facts []events.Fact) []ID {

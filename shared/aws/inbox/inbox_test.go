@@ -317,6 +317,10 @@ func TestCursorIsSealed(t *testing.T) {
 	if err != nil || cursor == "" {
 		t.Fatal(cursor, err)
 	}
+	// One place in two lists: with one nonce for both, two cursors would give the sealing key's secret away.
+	if _, all, err := w.inbox.ListReceived(t.Context(), w.listing("", "")); err != nil || all[:16] == cursor[:16] {
+		t.Error("two purposes share a nonce", err)
+	}
 	if k, err := delivery.ParseKey("saigon", cursor); err == nil {
 		t.Error("the cursor can be read:", k)
 	}
