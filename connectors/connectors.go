@@ -119,6 +119,7 @@ type Manifest struct {
 	Settings []Setting // what a connection needs
 	Secrets  string    // what signs its deliveries, in words; "" = nothing does
 	Headers  []string  // headers that Decode and Key read: they alone are stored with the body
+	Proof    []string  // headers that Verify reads beside those: not stored, but told where they are missing
 	Refusal  int       // status for a request that does not verify; 0 = 401
 	Answers  string    // what the Source answers itself, in words; "" = 200 once stored
 	Setup    []string  // the merchant's steps; one says where {url} goes, one where {secret}, if there is one

@@ -33,7 +33,7 @@ func (b *bench) manifestIsWhole() {
 	if (m.Secrets == "") != (b.Sign == nil) {
 		b.fail("Secrets says %q, and the suite has a way to sign: %v", m.Secrets, b.Sign != nil)
 	}
-	for _, h := range m.Headers {
+	for _, h := range slices.Concat(m.Headers, m.Proof) {
 		if h != http.CanonicalHeaderKey(h) {
 			b.fail("header %q is not in canonical form", h)
 		}

@@ -34,6 +34,7 @@ func New() connector.Connector {
 		Rank:    1,
 		Topics:  []string{"submit"},
 		Headers: []string{"Content-Type", "Referer"},
+		Proof:   []string{"Origin"},
 		Refusal: http.StatusForbidden,
 		Answers: "303 to the next page, to scripts 200 and JSON; preflights and visits by hand are answered and not stored",
 		Settings: []connector.Setting{

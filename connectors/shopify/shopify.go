@@ -39,6 +39,7 @@ func New() connector.Connector {
 		Topics:  slices.Sorted(maps.Keys(topics)),
 		Secrets: "HMAC-SHA256 of the raw body under the app's client secret, base64, in " + signatureHeader,
 		Headers: []string{topicHeader, webhookHeader, eventHeader, triggeredHeader},
+		Proof:   []string{signatureHeader},
 		Settings: []connector.Setting{{
 			Name: "shop", Required: true, Pattern: `[a-z0-9-]+\.myshopify\.com`,
 			About: "the shop's own domain at Shopify, such as my-shop.myshopify.com; deliveries of another shop are refused",

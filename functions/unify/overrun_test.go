@@ -70,3 +70,22 @@ func TestAddressDeniedLater(t *testing.T) {
 		t.Errorf("the order counts for %v; want %s alone", counted, byPhone)
 	}
 }
+
+// TestLinkingALargeProfile: what a link costs grows with the profile, not with its
+// square: 32 fragments by one number are walked a few times, not once for each.
+func TestLinkingALargeProfile(t *testing.T) {
+	rules, at := testRules(), newTable()
+	rules.Limits = profile.DefaultLimits
+	for n := range 32 {
+		f := said(events.Fact{Workspace: "w", Connection: "web", Kind: events.Form, Record: strconv.Itoa(n), Version: 1, At: 1, Fields: events.Fields{}},
+			"email", fmt.Sprintf("guest%d@x.vn", n), "phone", "+84903117428")
+		w := start(at, "", func(u Unifier) error { return u.Process(context.Background(), []events.Fact{f})[0] }, rules, false)
+		calls := 0
+		for more := true; more; calls++ {
+			_, more = w.next()
+		}
+		if limit := 20 * (n + 2); calls > limit || w.err != nil {
+			t.Fatalf("fragment %d: %d calls, at most %d are due; %v", n+1, calls, limit, w.err)
+		}
+	}
+}
