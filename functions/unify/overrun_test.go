@@ -74,7 +74,7 @@ func TestAddressDeniedLater(t *testing.T) {
 // TestLinkingALargeProfile: what a link costs grows with the profile, not with its
 // square: 32 fragments by one number are walked a few times, not once for each.
 func TestLinkingALargeProfile(t *testing.T) {
-	rules, at := testRules(), newTable()
+	rules, at := unifytest.Rules(), newTable()
 	rules.Limits = profile.DefaultLimits
 	for n := range 32 {
 		f := said(events.Fact{Workspace: "w", Connection: "web", Kind: events.Form, Record: strconv.Itoa(n), Version: 1, At: 1, Fields: events.Fields{}},
