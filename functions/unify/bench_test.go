@@ -13,10 +13,7 @@ import (
 // a table in memory, which costs what it costs to encode its items.
 func BenchmarkUnifyOrder(b *testing.B) {
 	rules := profile.NewRules([]byte("a key for tests"), nil, nil)
-	t := newTable()
-	h := &hub{table: t, yield: func(struct{}) bool { return true },
-		believed: map[string][]events.Fact{}, read: map[profile.ID]string{}, own: map[profile.ID]profile.Fragment{}}
-	u := Unifier{Hub: h, Rules: rules, Pause: func(context.Context, int) error { return nil }}
+	u := Unifier{Hub: direct(newTable()), Rules: rules, Pause: func(context.Context, int) error { return nil }}
 	n := 0
 	for b.Loop() {
 		n++

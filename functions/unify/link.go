@@ -65,7 +65,7 @@ func (u Unifier) claim(ctx context.Context, f profile.Fragment, identifier strin
 	if alone {
 		return nil
 	}
-	seeds := slices.Collect(maps.Keys(stored.Claimants))
+	seeds := slices.Sorted(maps.Keys(stored.Claimants)) // sorted, so that the same run makes the same calls
 	return u.relink(ctx, append(seeds, f.ID), gap{identifier: identifier})
 }
 

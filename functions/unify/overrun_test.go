@@ -1,7 +1,6 @@
 package unify
 
 import (
-	"context"
 	"fmt"
 	"strconv"
 	"testing"
@@ -17,22 +16,28 @@ func guestOrder(n int) events.Fact {
 		"customer", "", "email", "counter@x.vn", "phone", fmt.Sprintf("+84%d", n), "ordered_at", strconv.Itoa(n), "total", "100", "currency", "VND")
 }
 
-// settled runs facts one after the other and fails if one takes more calls than any
-// fact should: a worker that never comes to rest would take all of them.
+// took counts the calls that a fact takes. A worker that never comes to rest would
+// take all that there are: it fails after most.
+func took(t *testing.T, rules profile.Rules, at *table, f events.Fact, most int) (calls int) {
+	t.Helper()
+	w := start("", rules, process([]events.Fact{f}))
+	defer w.stop()
+	for ; !w.done; calls++ {
+		if w.step(at); calls > most {
+			t.Fatalf("%s: still at work after %d calls", f.RecordKey(), calls)
+		}
+	}
+	if w.err != nil {
+		t.Fatalf("%s: %v", f.RecordKey(), w.err)
+	}
+	return calls
+}
+
+// settled takes facts in, one after the other.
 func settled(t *testing.T, rules profile.Rules, at *table, facts ...events.Fact) {
 	t.Helper()
-	for n, f := range facts {
-		w := start(at, "", func(u Unifier) error { return u.Process(context.Background(), []events.Fact{f})[0] }, rules, false)
-		calls := 0
-		for more := true; more; calls++ {
-			if _, more = w.next(); calls > 1_000 {
-				w.stop()
-				t.Fatalf("fact %d: still at work after %d calls", n, calls)
-			}
-		}
-		if w.err != nil {
-			t.Fatalf("fact %d: %v", n, w.err)
-		}
+	for _, f := range facts {
+		took(t, rules, at, f, 1_000)
 	}
 }
 
@@ -79,13 +84,6 @@ func TestLinkingALargeProfile(t *testing.T) {
 	for n := range 32 {
 		f := said(events.Fact{Workspace: "w", Connection: "web", Kind: events.Form, Record: strconv.Itoa(n), Version: 1, At: 1, Fields: events.Fields{}},
 			"email", fmt.Sprintf("guest%d@x.vn", n), "phone", "+84903117428")
-		w := start(at, "", func(u Unifier) error { return u.Process(context.Background(), []events.Fact{f})[0] }, rules, false)
-		calls := 0
-		for more := true; more; calls++ {
-			_, more = w.next()
-		}
-		if limit := 20 * (n + 2); calls > limit || w.err != nil {
-			t.Fatalf("fragment %d: %d calls, at most %d are due; %v", n+1, calls, limit, w.err)
-		}
+		took(t, rules, at, f, 20*(n+2))
 	}
 }

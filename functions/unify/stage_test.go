@@ -101,8 +101,7 @@ func (w *stageWorld) hub(id string) *hub {
 	if w.tables[id] == nil {
 		w.tables[id] = newTable()
 	}
-	return &hub{table: w.tables[id], yield: func(struct{}) bool { return true },
-		believed: map[string][]events.Fact{}, read: map[profile.ID]string{}, own: map[profile.ID]profile.Fragment{}}
+	return direct(w.tables[id])
 }
 
 // flaky is a hub some of whose calls fail before they take effect.

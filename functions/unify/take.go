@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -64,8 +66,8 @@ func (s *Stage) take(ctx context.Context, items []*item) {
 			byWorkspace[i.delivery.Workspace] = append(byWorkspace[i.delivery.Workspace], i)
 		}
 	}
-	for id, some := range byWorkspace {
-		s.unify(working, id, some)
+	for _, id := range slices.Sorted(maps.Keys(byWorkspace)) {
+		s.unify(working, id, byWorkspace[id])
 	}
 	for _, i := range items {
 		s.park(ctx, i)
