@@ -65,7 +65,7 @@ func arrived(k delivery.Key) delivery.Delivery {
 	return delivery.Delivery{Key: k, Request: connector.Request{Rest: k.Delivery, ReceivedAt: time.Now()}}
 }
 
-func (d *desk) Park(ctx context.Context, k delivery.Key, _ []delivery.Fault, _ time.Time) error {
+func (d *desk) Park(ctx context.Context, k delivery.Key, _ []delivery.Fault, _ bool, _ time.Time) error {
 	d.parked = append(d.parked, k.Delivery)
 	return ctx.Err()
 }

@@ -30,6 +30,7 @@ type item struct {
 	where    string            // source line of a panic over it
 	last     bool              // it has been tried often enough
 	gone     bool              // it has expired
+	unsigned bool              // anybody may have sent it: it must not stay for ever
 	start    time.Time
 	counts   []telemetry.Count
 }
@@ -95,6 +96,7 @@ func (s *Stage) decode(ctx context.Context, i *item) error {
 		i.fault(connector.Unconnected, "connection %s has settings that its connector refuses; correct them and replay", k.Connection)
 		return nil
 	}
+	i.unsigned = con.Manifest.Secrets == "" && !con.Manifest.Internal
 	facts, faults := guarded(src, i.delivery.Request)
 	i.faults = append(i.faults, faults...)
 	for _, f := range facts {
@@ -194,7 +196,7 @@ func (s *Stage) park(ctx context.Context, i *item) {
 	if i.err != nil || len(i.faults) == 0 {
 		return
 	}
-	if err := s.Deliveries.Park(ctx, k, i.faults, s.Now()); err != nil && !errors.Is(err, delivery.ErrAbsent) {
+	if err := s.Deliveries.Park(ctx, k, i.faults, i.unsigned, s.Now()); err != nil && !errors.Is(err, delivery.ErrAbsent) {
 		i.err = fmt.Errorf("parking: %w", err)
 		return
 	}

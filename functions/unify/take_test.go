@@ -59,6 +59,19 @@ func TestParks(t *testing.T) {
 	}
 }
 
+// TestParkedForATime: what nothing signs, anybody can send: it is not kept for ever.
+func TestParkedForATime(t *testing.T) {
+	for _, signs := range []string{"", "a secret"} {
+		w := newStage(t)
+		c := w.stage.connectors["till"]
+		c.Manifest.Secrets = signs
+		w.stage.connectors["till"] = c
+		if failed := w.fromStream(w.deliver("saigon", "shop", "faults 1")); len(failed) > 0 || len(w.parked) != 1 || w.expires != (signs == "") {
+			t.Errorf("signed by %q: expires %v", signs, w.expires)
+		}
+	}
+}
+
 // TestUnknownConnectionsWait: ingest may know a connection before unify does, so
 // a delivery over one that is unknown is tried again before it is parked.
 func TestUnknownConnectionsWait(t *testing.T) {

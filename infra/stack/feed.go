@@ -21,7 +21,8 @@ func feedUnify(s awscdk.Stack, unify awslambda.Function, r resources) {
 	awslambda.NewCfnEventSourceMapping(s, jsii.String("RetryToUnify"), &awslambda.CfnEventSourceMappingProps{
 		FunctionName:          unify.FunctionArn(),
 		EventSourceArn:        r.retry.QueueArn(),
-		BatchSize:             jsii.Number(10),
+		// Each alone: beside one that uses up the function's time, nine others would use up their receives.
+		BatchSize:             jsii.Number(1),
 		FunctionResponseTypes: jsii.Strings(partial),
 	})
 }

@@ -28,7 +28,9 @@ func (i *Inbox) ListParked(ctx context.Context, q delivery.Listing) ([]delivery.
 		TableName: &i.table, IndexName: aws.String("parked"), ScanIndexForward: aws.Bool(false), Limit: aws.Int32(l.limit()),
 		KeyConditionExpression: aws.String("pw = :pw"),
 		ExpressionAttributeValues: map[string]types.AttributeValue{
-			":pw": &types.AttributeValueMemberS{Value: l.Workspace + "#" + l.Connection}},
+			":pw":  &types.AttributeValueMemberS{Value: l.Workspace + "#" + l.Connection},
+			":now": number(l.Now.Unix())},
+		FilterExpression: aws.String("attribute_not_exists(x) OR x >= :now"),
 	}
 	var err error
 	if in.ExclusiveStartKey, err = l.start(); err != nil {
