@@ -51,3 +51,7 @@ type Identities interface {
 // attempts bounds how often a lost race is run again before the delivery goes
 // to the retry queue.
 const attempts = 8
+
+// rewrites bounds how often settle writes a fragment for one batch: orders that
+// move older ones take a write each.
+const rewrites = 256

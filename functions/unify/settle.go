@@ -133,7 +133,7 @@ func first(facts []events.Fact) int64 {
 // at the orders alone: what was written is joined for good, and a claim too many,
 // which is not kept, would be new at every look.
 func (u Unifier) Settle(ctx context.Context, id profile.ID, w Work) error {
-	for lost := 0; lost < attempts; {
+	for lost, wrote := 0, 0; lost < attempts && wrote < rewrites; wrote++ {
 		f, err := u.Hub.Fragment(ctx, id) // the fragment first, then the log: a write on older facts fails its version
 		if err != nil {
 			return fmt.Errorf("reading fragment %s: %w", id, err)
@@ -160,7 +160,7 @@ func (u Unifier) Settle(ctx context.Context, id profile.ID, w Work) error {
 			w.Statements = nil
 		}
 	}
-	return fault.New(fault.Transient, "fragment %s: %d races lost", id, attempts)
+	return fault.New(fault.Transient, "fragment %s: it does not come to rest", id)
 }
 
 // apply computes the fragment with the work taken in. Orders that move older
