@@ -27,20 +27,21 @@ type Connector struct {
 // and take time linear in the size of the request.
 type Source interface {
 	// Verify says whether the system itself sent r, over the raw bytes as they
-	// arrived. Secrets rotate: any of them may match. Comparisons take constant
-	// time. The error names what was missing or wrong, never a secret.
+	// arrived. Secrets rotate: any of them may match, but never an empty one.
+	// Comparisons take constant time. The error names what was missing or wrong,
+	// never a secret.
 	Verify(r Request, secrets []Secret) error
 	// Key names the delivery for the Inbox: the object that it speaks of (deliveries
 	// of one object lie together) and the delivery itself. A system's retry of a
 	// delivery has the same key; another delivery has another. Neither holds an
 	// e-mail address or a phone number, nor one of # | ~ or a control character;
-	// both are at most 200 bytes. Where the system sends no id, Digest of the body
-	// serves.
+	// both are 1 to 200 bytes, whatever r holds. Where the system sends no id, or
+	// something that does not look like one, Digest of the body serves.
 	Key(r Request) (object, delivery string)
 	// Decode reads a verified request. Facts carry Kind, Record, Version, At and
-	// Fields; the shell adds workspace, connection and rank. What can't be read is
-	// a Fault with its class, never silence; the facts beside it still count. A
-	// delivery that rightly says nothing (a ping) gives neither.
+	// Fields, and pass Validate; the shell adds workspace, connection and rank. What
+	// can't be read is a Fault with its class, never silence; the facts beside it
+	// still count. A delivery that rightly says nothing (a ping) gives neither.
 	Decode(r Request) ([]events.Fact, []Fault)
 }
 
@@ -110,17 +111,18 @@ const (
 // Manifest describes a connector: README tables, setup instructions and checks
 // of the workspace file come from it.
 type Manifest struct {
-	Name     string    // the system's folder name, lower case
+	Name     string    // the system's folder and package: lower-case letters and digits
 	Title    string    // as people write it
 	Rank     int       // decoder rank, raised when Decode reads the same bytes differently
 	Internal bool      // no outside system may post to it
-	Topics   []string  // what it reads
+	Topics   []string  // what it reads, sorted
 	Settings []Setting // what a connection needs
 	Secrets  string    // what signs its deliveries, in words; "" = nothing does
 	Headers  []string  // headers that Decode and Key read: they alone are stored with the body
+	Proof    []string  // headers that Verify reads beside those: not stored, but told where they are missing
 	Refusal  int       // status for a request that does not verify; 0 = 401
 	Answers  string    // what the Source answers itself, in words; "" = 200 once stored
-	Setup    []string  // the merchant's steps, with {url} and {secret} to be filled in
+	Setup    []string  // the merchant's steps; one says where {url} goes, one where {secret}, if there is one
 	Unsure   []string  // what is unconfirmed, for the README
 	Pages    []Page    // the vendor's pages, with the date they were read
 }

@@ -61,9 +61,9 @@ func TestPlace(t *testing.T) {
 func TestFactsNameWhatAnEngineerNeeds(t *testing.T) {
 	text := Facts(connector.Manifest{
 		Name: "x", Topics: []string{"a/b"}, Refusal: 200, Secrets: "HMAC", Unsure: []string{"the moon"},
-		Settings: []connector.Setting{{Name: "shop", About: "its name", Required: true}}, Setup: []string{"Enter {url}."},
+		Settings: []connector.Setting{{Name: "shop", About: "its name", Required: true}}, Setup: []string{"Enter {url} in <form>."},
 	})
-	for _, part := range []string{"a/b", "200 OK", "HMAC", "the moon", "**shop**", "its name", "{url}"} {
+	for _, part := range []string{"a/b", "200 OK", "HMAC", "the moon", "**shop**", "its name", "{url} in `<form>`"} {
 		if !strings.Contains(text, part) {
 			t.Errorf("%q is missing in:\n%s", part, text)
 		}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"net/http"
+	"regexp"
 	"strings"
 
 	connector "loophub/connectors"
@@ -21,7 +22,7 @@ func Place(readme, part string) (string, error) {
 	head, rest, ok := strings.Cut(readme, begin)
 	_, tail, also := strings.Cut(rest, end)
 	if !ok || !also {
-		return "", fmt.Errorf("the README lacks the lines %q and %q", strings.TrimSpace(begin), strings.TrimSpace(end))
+		return "", fmt.Errorf("the README lacks the lines %q and %q; add them where the generated part belongs", strings.TrimSpace(begin), strings.TrimSpace(end))
 	}
 	return head + begin + part + end + tail, nil
 }
@@ -57,6 +58,9 @@ func refusal(m connector.Manifest) string {
 	return fmt.Sprintf("%d %s", status, http.StatusText(status))
 }
 
+// tags are HTML in a text; a page that shows a README would swallow them.
+var tags = regexp.MustCompile(`<[a-z][^>]*>`)
+
 // Facts are what a connector's README says of its manifest.
 func Facts(m connector.Manifest) string {
 	var b strings.Builder
@@ -66,7 +70,7 @@ func Facts(m connector.Manifest) string {
 		}
 		b.WriteString("\n" + title + "\n")
 		for i, l := range lines {
-			fmt.Fprintf(&b, "%d. %s\n", i+1, l)
+			fmt.Fprintf(&b, "%d. %s\n", i+1, tags.ReplaceAllString(l, "`$0`"))
 		}
 	}
 	fmt.Fprintf(&b, "Signed by: %s. Answers: %s. A request that does not verify: %s. Decoder rank: %d.\n",
@@ -99,7 +103,8 @@ func Readmes(read func(folder string) (string, error)) (map[string]string, error
 	for folder, part := range parts {
 		old, err := read(folder)
 		if err != nil {
-			return nil, fmt.Errorf("reading the README of connectors/%s: %w", folder, err)
+			return nil, fmt.Errorf("reading the README of connectors/%s: %w; write what comes in, what goes out and what to do when it is red, then the lines %q and %q",
+				folder, err, strings.TrimSpace(begin), strings.TrimSpace(end))
 		}
 		if fresh[folder], err = Place(old, part); err != nil {
 			return nil, fmt.Errorf("connectors/%s: %w", folder, err)

@@ -59,6 +59,9 @@ func Run(t *testing.T, s Suite) {
 			t.Errorf("the waiver %q names no check", name)
 		}
 	}
+	if _, err := prepare(s); err != nil {
+		t.Fatal(err) // once, and not in every check
+	}
 	for _, c := range checks {
 		t.Run(c.name, func(t *testing.T) {
 			for _, problem := range judge(s, c) {
@@ -103,24 +106,29 @@ func (b *bench) fail(format string, args ...any) {
 
 // examine runs one check and gives what it found.
 func examine(s Suite, c check) (found []string) {
-	b := &bench{Suite: s}
+	b, err := prepare(s)
+	if err != nil {
+		return []string{err.Error()}
+	}
 	defer func() {
 		if p := recover(); p != nil {
 			found = append(b.found, fmt.Sprintf("panicked: %v", p))
 		}
 	}()
-	made := s.New()
-	b.manifest = made.Manifest
-	source, err := made.Source(s.Settings)
-	if err != nil {
-		return []string{"making the source: " + err.Error()}
-	}
-	b.source = source
-	if b.fixtures, err = load(s.Fixtures); err != nil {
-		return []string{err.Error()}
-	}
 	c.run(b)
 	return b.found
+}
+
+// prepare makes the source and reads the fixtures.
+func prepare(s Suite) (*bench, error) {
+	made := s.New()
+	b := &bench{Suite: s, manifest: made.Manifest}
+	var err error
+	if b.source, err = made.Source(s.Settings); err != nil {
+		return nil, fmt.Errorf("making the source with the suite's settings: %w", err)
+	}
+	b.fixtures, err = load(s.Fixtures)
+	return b, err
 }
 
 // signed gives a copy of the request, signed with the suite's secret.

@@ -52,7 +52,7 @@ func (b *bench) observe(what string, r connector.Request, secrets []string) (fac
 			b.fail("%s: a fact of %d bytes", what, size)
 		}
 		if err := f.Validate(); err != nil {
-			b.fail("%s: a fact that does not fit the catalogue: %v", what, err)
+			b.fail("%s: a fact that does not fit the catalogue: %v; leave the field out with a fault, or the fact", what, err)
 		}
 		if f.Workspace != "" || f.Connection != "" || f.Rank != 0 {
 			b.fail("%s: workspace, connection and rank are the shell's to set", what)

@@ -1,6 +1,7 @@
 package conformance
 
 import (
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -19,8 +20,8 @@ func (b *bench) keysName() {
 	for _, f := range b.fixtures {
 		object, delivery := b.source.Key(f.request)
 		for _, part := range []string{object, delivery} {
-			if part == "" || len(part) > maxKey || strings.ContainsAny(part, "#|~") || strings.ContainsFunc(part, unicode.IsControl) {
-				b.fail("%s: %q is empty, longer than %d bytes or holds one of # | ~ or a control character", f.name, part, maxKey)
+			if wrong := unfit(part); wrong != "" {
+				b.fail("%s: %q, a part of the key, %s", f.name, part, wrong)
 			}
 			for _, secret := range personal(f.request) {
 				if strings.Contains(strings.ToLower(part), secret) {
@@ -41,12 +42,30 @@ func (b *bench) keysName() {
 			r.Header[name] = []string{"lan@example.vn#|~\n" + strings.Repeat("x", 1000)}
 		}
 		object, delivery := b.source.Key(r)
-		for _, part := range []string{object, delivery} {
-			if part == "" || len(part) > maxKey || strings.ContainsAny(part, "#|~\n@") {
-				b.fail("a hostile request (%s) gives a bad part of the key", body.name)
+		for i, part := range []string{object, delivery} {
+			wrong := unfit(part)
+			if wrong == "" && strings.Contains(part, "@") {
+				wrong = "holds an address"
+			}
+			if wrong != "" {
+				what := []string{"object", "delivery"}[i]
+				b.fail("a hostile request (%s): the key's %s %s; take an id only where it looks like one, else Digest", body.name, what, wrong)
 			}
 		}
 	}
+}
+
+// unfit says why a text can't be a part of a key; "" = it can.
+func unfit(part string) string {
+	switch {
+	case part == "":
+		return "is empty"
+	case len(part) > maxKey:
+		return fmt.Sprintf("is longer than %d bytes", maxKey)
+	case strings.ContainsAny(part, "#|~") || strings.ContainsFunc(part, unicode.IsControl):
+		return "holds one of # | ~ or a control character"
+	}
+	return ""
 }
 
 // retriesKeepTheirKey: a retry is the same request a little later, perhaps by

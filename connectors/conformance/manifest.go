@@ -15,16 +15,25 @@ var systemName = regexp.MustCompile(`^[a-z][a-z0-9]*$`)
 
 func (b *bench) manifestIsWhole() {
 	m := b.manifest
-	if !systemName.MatchString(m.Name) || m.Title == "" || m.Rank < 1 {
-		b.fail("name %q, title %q and rank %d: a folder's name, words for people, and at least 1 are needed", m.Name, m.Title, m.Rank)
+	if !systemName.MatchString(m.Name) {
+		b.fail("name %q: it is the folder's and the package's too, so lower-case letters and digits alone, beginning with a letter", m.Name)
 	}
-	if len(m.Topics) == 0 || !slices.IsSorted(m.Topics) || len(slices.Compact(slices.Clone(m.Topics))) != len(m.Topics) {
-		b.fail("topics are empty, not sorted or there twice: %v", m.Topics)
+	if m.Title == "" {
+		b.fail("Title is empty: how do people write the system's name?")
+	}
+	if m.Rank < 1 {
+		b.fail("rank %d: begin with 1", m.Rank)
+	}
+	if len(m.Topics) == 0 {
+		b.fail("Topics are empty: what does it read?")
+	}
+	if !slices.IsSorted(m.Topics) || len(slices.Compact(slices.Clone(m.Topics))) != len(m.Topics) {
+		b.fail("topics are not sorted, or there twice: %v", m.Topics)
 	}
 	if (m.Secrets == "") != (b.Sign == nil) {
 		b.fail("Secrets says %q, and the suite has a way to sign: %v", m.Secrets, b.Sign != nil)
 	}
-	for _, h := range m.Headers {
+	for _, h := range slices.Concat(m.Headers, m.Proof) {
 		if h != http.CanonicalHeaderKey(h) {
 			b.fail("header %q is not in canonical form", h)
 		}

@@ -96,9 +96,11 @@ func (d *draft) read(fields given) {
 		if control[name] || name == d.honeypot {
 			continue
 		}
-		if grant, ok := d.consents[name]; ok {
-			if ticked(fields[name]) {
-				d.put("grant:"+grant, strconv.FormatInt(d.at, 10))
+		if grants, ok := d.consents[name]; ok {
+			for _, grant := range grants {
+				if ticked(fields[name]) {
+					d.put("grant:"+grant, strconv.FormatInt(d.at, 10))
+				}
 			}
 			continue
 		}
@@ -179,7 +181,7 @@ func (d *draft) answer(name string, values []string) {
 	if label == "" {
 		return
 	}
-	if len(name) > maxName {
+	if _, taken := d.fields["answer:"+label]; taken || len(name) > maxName {
 		label = contact.Line(label, maxName-9) + "~" + fingerprint(name)
 	}
 	var said []string

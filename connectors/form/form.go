@@ -34,6 +34,7 @@ func New() connector.Connector {
 		Rank:    1,
 		Topics:  []string{"submit"},
 		Headers: []string{"Content-Type", "Referer"},
+		Proof:   []string{"Origin"},
 		Refusal: http.StatusForbidden,
 		Answers: "303 to the next page, to scripts 200 and JSON; preflights and visits by hand are answered and not stored",
 		Settings: []connector.Setting{
@@ -83,8 +84,8 @@ type source struct {
 	honeypot string
 	form     string
 	country  string
-	consents map[string]string // name of a field → channel:purpose
-	fields   map[string]string // name of a field → field of the fact
+	consents map[string][]string // name of a field → channel:purpose
+	fields   map[string]string   // name of a field → field of the fact
 }
 
 func newSource(s connector.Settings) (connector.Source, error) {
@@ -98,18 +99,18 @@ func newSource(s connector.Settings) (connector.Source, error) {
 	if made.redirect != "" && !made.allowed(origin(made.redirect)) {
 		return nil, errors.New(`form: the setting "redirect" leads to an origin that "allowed_origins" does not hold`)
 	}
-	for name, field := range pairs(s.Values["fields"]) {
-		made.fields[strings.ToLower(name)] = field
+	for name, fields := range pairs(s.Values["fields"]) {
+		made.fields[strings.ToLower(name)] = fields[len(fields)-1]
 	}
 	return made, nil
 }
 
-// pairs reads "field=name, …" as name → field.
-func pairs(s string) map[string]string {
-	m := map[string]string{}
+// pairs reads "field=name, …" as name → fields.
+func pairs(s string) map[string][]string {
+	m := map[string][]string{}
 	for p := range strings.SplitSeq(s, ",") {
 		if field, name, ok := strings.Cut(strings.TrimSpace(p), "="); ok {
-			m[name] = field
+			m[name] = append(m[name], field)
 		}
 	}
 	return m

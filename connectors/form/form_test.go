@@ -2,6 +2,7 @@ package form
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"os"
@@ -169,6 +170,36 @@ func TestConsentOnlyIfTicked(t *testing.T) {
 	facts, _ := testSource(t).Decode(post("email=lan%40example.vn&marketing=on"))
 	if _, ok := facts[0].Fields["grant:email:marketing"]; ok {
 		t.Error("a box that the settings don't name grants")
+	}
+}
+
+// TestOneBoxForSeveralChannels: the settings name each channel with the box that grants it.
+func TestOneBoxForSeveralChannels(t *testing.T) {
+	settings := testSettings
+	settings.Values = maps.Clone(settings.Values)
+	settings.Values["consent"] = "email:marketing=news, sms:marketing=news"
+	s, err := New().Source(settings)
+	if err != nil {
+		t.Fatal(err)
+	}
+	facts, _ := s.Decode(post("email=lan%40example.vn&news=on"))
+	for _, grant := range []string{"grant:email:marketing", "grant:sms:marketing"} {
+		if _, ok := facts[0].Fields[grant]; !ok {
+			t.Errorf("%s is missing", grant)
+		}
+	}
+}
+
+func TestAnswersWhoseNamesFallTogether(t *testing.T) {
+	facts, _ := testSource(t).Decode(post("size.top=M&size:top=L&size.top%20=XL"))
+	var said []string
+	for name, v := range facts[0].Fields {
+		if strings.HasPrefix(name, "answer:size.top") {
+			said = append(said, v.String())
+		}
+	}
+	if len(said) != 3 || facts[0].Validate() != nil {
+		t.Errorf("of M, L and XL there is %v", said)
 	}
 }
 

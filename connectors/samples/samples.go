@@ -143,8 +143,11 @@ func Run(dir string, at time.Time, send func(Sample) (Result, error), say func(f
 		return err
 	}
 	files, err := filepath.Glob(filepath.Join(dir, "*", "*"))
-	if err != nil || len(files) == 0 {
-		return fmt.Errorf("listing samples: %s holds none (%v)", dir, err)
+	if err != nil {
+		return fmt.Errorf("listing samples: %w", err)
+	}
+	if len(files) == 0 {
+		return fmt.Errorf("listing samples: %s holds none; name a folder with one folder per system", dir)
 	}
 	wrong, left := 0, map[string]int{}
 	for _, path := range files {
@@ -167,7 +170,7 @@ func Run(dir string, at time.Time, send func(Sample) (Result, error), say func(f
 		}
 	}
 	for _, system := range slices.Sorted(maps.Keys(left)) {
-		say("%s: %d files left out, there is no connector for it yet\n", system, left[system])
+		say("%s\n", leftOut(system, left[system]))
 	}
 	for _, name := range slices.Sorted(maps.Keys(expected)) {
 		say("%s: in the table, but not in the folder\n", name)
@@ -177,6 +180,18 @@ func Run(dir string, at time.Time, send func(Sample) (Result, error), say func(f
 		return fmt.Errorf("%d samples gave something else than connectors/samples/expected.tsv says", wrong)
 	}
 	return nil
+}
+
+// leftOut says why a system's files are not sent.
+func leftOut(system string, n int) string {
+	files, why := fmt.Sprintf("%d files", n), "there is no connector for it yet"
+	if n == 1 {
+		files = "1 file"
+	}
+	if _, ok := all.Find(system); ok {
+		why = "its connector has no entry in systems of connectors/samples/samples.go"
+	}
+	return system + ": " + files + " left out, " + why
 }
 
 // one sends a sample and tells what became of it, and whether that was expected.

@@ -112,6 +112,29 @@ func TestOrderFields(t *testing.T) {
 	}
 }
 
+// TestRefundOnItsOwn: it does not say which currency the order is in, and what the
+// buyer paid in is no answer where it may be another than the shop's.
+func TestRefundOnItsOwn(t *testing.T) {
+	paid := func(currency string) string {
+		return `"transactions":[{"kind":"refund","status":"success","amount":"15","currency":"` + currency + `"}]`
+	}
+	for _, c := range []struct{ about, body, want string }{
+		{"paid in the shop's currency", paid("VND"), "15"},
+		{"paid in another, nothing else is said", paid("EUR"), "absent"},
+		{"paid in another, duties are in the shop's", paid("EUR") + `,"total_duties_set":{"shop_money":{"amount":"0","currency_code":"VND"}}`, "absent"},
+		{"a shop that is not in the workspace's currency, by its duties", paid("USD") + `,"total_duties_set":{"shop_money":{"amount":"0","currency_code":"USD"}}`, "1500"},
+		{"the same by the shipping that was paid back", paid("USD") + `,"order_adjustments":[{"amount":"-15.00","amount_set":{"shop_money":{"amount":"-15.00","currency_code":"USD"}}}]`, "1500"},
+	} {
+		body := `{"id":3,"order_id":1,"created_at":"2026-01-01T00:00:00Z",` + c.body + `}`
+		if got := field(t, "refunds/create", body, events.Order, "refund:3"); got != c.want {
+			t.Errorf("%s: %s; want %s", c.about, got, c.want)
+		}
+		if _, faults := testSource(t).Decode(delivery("refunds/create", body)); (len(faults) > 0) != (c.want == "absent") {
+			t.Errorf("%s: faults %v", c.about, faults)
+		}
+	}
+}
+
 func TestTimeOfAnOrder(t *testing.T) {
 	for _, c := range []struct {
 		body string

@@ -56,10 +56,10 @@ func (d *draft) refund(v document.Value, currency string) {
 		return
 	}
 	if currency == "" {
-		currency = refundCurrency(v)
+		currency = d.r.refundCurrency(v)
 	}
 	if currency == "" {
-		d.r.fault(connector.Incomplete, "a refund without a currency; it is left out, deliver whole bodies")
+		d.r.fault(connector.Incomplete, "a refund that does not name the currency of the shop's books; it is left out, orders/updated brings it")
 		return
 	}
 	n, ok := refundAmount(v, currency)
@@ -70,20 +70,33 @@ func (d *draft) refund(v document.Value, currency string) {
 	d.put("refund:"+id, strconv.FormatInt(n, 10))
 }
 
-// refundCurrency is the currency of the shop's books: lines name it beside the
-// buyer's own currency; a refund without lines has only its payments'.
-func refundCurrency(v document.Value) string {
+// refundCurrency is the currency of the shop's books: what is not a payment names
+// it beside the buyer's own. A payment names the buyer's alone, which is believed
+// where it is the workspace's; else the order has to bring the refund.
+func (s source) refundCurrency(v document.Value) string {
 	for line := range v.Field("refund_line_items").Items() {
-		if code, ok := money.Currency(line.Field("subtotal_set").Field("shop_money").Field("currency_code").Text()); ok {
+		if code, ok := shopMoney(line.Field("subtotal_set")); ok {
 			return code
 		}
 	}
+	for one := range v.Field("order_adjustments").Items() {
+		if code, ok := shopMoney(one.Field("amount_set")); ok {
+			return code
+		}
+	}
+	if code, ok := shopMoney(v.Field("total_duties_set")); ok {
+		return code
+	}
 	for t := range v.Field("transactions").Items() {
-		if code, ok := money.Currency(t.Field("currency").Text()); ok {
+		if code, ok := money.Currency(t.Field("currency").Text()); ok && code == s.currency {
 			return code
 		}
 	}
 	return ""
+}
+
+func shopMoney(set document.Value) (code string, ok bool) {
+	return money.Currency(set.Field("shop_money").Field("currency_code").Text())
 }
 
 // refundAmount is what was paid back. Where no payment belongs to the refund

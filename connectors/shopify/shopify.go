@@ -39,6 +39,7 @@ func New() connector.Connector {
 		Topics:  slices.Sorted(maps.Keys(topics)),
 		Secrets: "HMAC-SHA256 of the raw body under the app's client secret, base64, in " + signatureHeader,
 		Headers: []string{topicHeader, webhookHeader, eventHeader, triggeredHeader},
+		Proof:   []string{signatureHeader},
 		Settings: []connector.Setting{{
 			Name: "shop", Required: true, Pattern: `[a-z0-9-]+\.myshopify\.com`,
 			About: "the shop's own domain at Shopify, such as my-shop.myshopify.com; deliveries of another shop are refused",
@@ -69,14 +70,15 @@ func New() connector.Connector {
 		if err != nil {
 			return nil, err
 		}
-		return source{shop: s.Values["shop"], country: s.Country}, nil
+		return source{shop: s.Values["shop"], country: s.Country, currency: s.Currency}, nil
 	}}
 }
 
 // source reads the deliveries of one shop.
 type source struct {
-	shop    string
-	country string
+	shop     string
+	country  string
+	currency string // the workspace's
 }
 
 // Verify compares the signature over the raw body under each secret, then the

@@ -34,7 +34,7 @@ func (s *store) take(facts ...events.Fact) {
 		f.Workspace = s.id
 		record := f.RecordKey()
 		if f.Kind != events.Customer {
-			known := s.rules.Candidates(s.facts[record])
+			known := s.rules.Candidates(s.facts[record]...)
 			for _, id := range s.rules.Names(f) {
 				if !slices.Contains(known, id) {
 					s.index[id] = append(s.index[id], api.Indexed{At: f.Time(), Record: record})

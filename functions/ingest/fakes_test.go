@@ -79,7 +79,7 @@ func connectors() []connector.Connector {
 	}
 	headers := []string{"X-Till-Topic", "x-till-object", "X-Till-Delivery"}
 	return []connector.Connector{
-		{Manifest: connector.Manifest{Name: "till", Headers: headers}, Source: source},
+		{Manifest: connector.Manifest{Name: "till", Headers: headers, Proof: []string{"X-Till-Signature"}}, Source: source},
 		{Manifest: connector.Manifest{Name: "shy", Headers: headers, Refusal: http.StatusAccepted}, Source: source},
 		{Manifest: connector.Manifest{Name: "clerk", Internal: true}, Source: source},
 		{Manifest: connector.Manifest{Name: "outlet"}},

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/aws/aws-lambda-go/events"
@@ -161,7 +162,7 @@ func (h *handling) take(ctx context.Context, m connector.Manifest, src connector
 	if src.Verify(r, secrets) != nil {
 		// The reason may quote what a stranger sent; what could have caused it is
 		// told by the names of missing headers and the number of secrets.
-		h.line.Missing, h.line.Secrets = missing(m.Headers, r.Header), new(len(secrets))
+		h.line.Missing, h.line.Secrets = missing(slices.Concat(m.Proof, m.Headers), r.Header), new(len(secrets))
 		h.count(telemetry.Refused)
 		status := m.Refusal
 		if status == 0 {

@@ -134,6 +134,17 @@ func TestNothingStored(t *testing.T) {
 	}
 }
 
+// TestMissingSignatureIsNamed: an operator must not go looking for a wrong secret
+// where nothing was signed.
+func TestMissingSignatureIsNamed(t *testing.T) {
+	w, e := newWorld(t), event("/hooks/saigon/shop", order)
+	delete(e.Headers, "x-till-signature")
+	w.send(t, e)
+	if diff := cmp.Diff([]any{"X-Till-Signature"}, w.line(t)["missing_headers"]); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestAnswers(t *testing.T) {
 	w := newWorld(t)
 	e := event("/hooks/saigon/shop", "")

@@ -50,8 +50,9 @@ func New(c Config) *Stage { return &Stage{c} }
 
 // Handle drains the queue for as long as the function may run. What can't be stored
 // stays in the queue, comes back after its visibility time-out, and goes to the
-// dead-letter queue when the queue's receives, about a day of them, run out. The error is always nil: what is wrong
-// stands in the log and its metrics, and the next minute tries again.
+// dead-letter queue when the queue's receives, about a day of them, run out. The
+// error is always nil: what is wrong stands in the log and its metrics, and the
+// next minute tries again.
 func (s *Stage) Handle(ctx context.Context) error {
 	start := s.Now()
 	r := s.drain(ctx)

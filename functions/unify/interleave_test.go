@@ -1,8 +1,6 @@
 package unify
 
 import (
-	"context"
-	"crypto/sha256"
 	"flag"
 	"fmt"
 	"math/rand/v2"
@@ -60,80 +58,41 @@ func settling() []scene {
 // each death followed by a redelivery, and checks what is at rest after each.
 // Two moments are the same if the table is and every writer knows the same.
 func explore(s scene, crashes int, b bug) (moments, ends int, diff string) {
-	rules := unifytest.Rules()
-	all := slices.Clone(s.before)
-	for _, w := range s.writer {
-		all = append(all, w...)
-	}
-	want := unifytest.Batch(rules, all).Print(rules)
-	seen := map[[16]byte]bool{}
-	paths := [][]int{nil}
-	for len(paths) > 0 && diff == "" {
-		path := paths[len(paths)-1]
-		paths = paths[:len(paths)-1]
-		m := newMoment(s, rules, crashes, b)
-		for _, choice := range path {
-			m.choose(choice)
+	p := newPlay(s, b)
+	defer p.end()
+	want := p.want()
+	seen := map[instant]bool{}
+	open := []*moment{p.opening(crashes)}
+	for len(open) > 0 {
+		m := open[len(open)-1]
+		open = open[:len(open)-1]
+		if seen[m.instant()] {
+			continue
 		}
-		for {
-			if key := m.key(); seen[key] {
-				break
-			} else {
-				seen[key] = true
-			}
-			choices := m.choices()
-			if len(choices) == 0 {
-				ends++
-				if got := m.table.rest().Print(rules); got != want {
-					diff = fmt.Sprintf("path %v\n--- want\n%s\n--- got\n%s", path, want, got)
-				}
-				break
-			}
-			for _, c := range choices[1:] {
-				paths = append(paths, append(slices.Clone(path), c))
-			}
-			path = append(slices.Clone(path), choices[0])
-			m.choose(choices[0])
+		seen[m.instant()] = true
+		choices := m.choices()
+		for _, c := range slices.Backward(choices) {
+			open = append(open, p.choose(m, c))
 		}
-		m.stop()
+		if len(choices) > 0 {
+			continue
+		}
+		ends++
+		if got := m.table.rest().Print(p.rules); got != want {
+			return len(seen), ends, fmt.Sprintf("path %v\n--- want\n%s\n--- got\n%s", m.path(), want, got)
+		}
 	}
-	return len(seen), ends, diff
+	return len(seen), ends, ""
 }
 
-// moment is one state of a running scene.
+// moment is one state of a running scene. It is never changed: a choice makes
+// another one.
 type moment struct {
-	scene   scene
-	rules   profile.Rules
-	bug     bug
 	table   *table
-	writers []*worker
-	done    []bool
-	crashes int
-}
-
-func newMoment(s scene, rules profile.Rules, crashes int, b bug) *moment {
-	m := &moment{scene: s, rules: rules, bug: b, table: newTable(), crashes: crashes, done: make([]bool, len(s.writer))}
-	if len(s.before) > 0 {
-		w := m.start(s.before)
-		for more := true; more; {
-			_, more = w.next()
-		}
-	}
-	for _, facts := range s.writer {
-		w := m.start(facts)
-		w.next() // to its first call
-		m.writers = append(m.writers, w)
-	}
-	return m
-}
-
-func (m *moment) start(facts []events.Fact) *worker {
-	return start(m.table, m.bug, func(u Unifier) error {
-		for _, err := range u.Process(context.Background(), facts) {
-			return err
-		}
-		return nil
-	}, m.rules, true)
+	at      []*node // where each writer stands
+	crashes int     // that may still happen
+	before  *moment
+	choice  int // that led here
 }
 
 // choices: n runs one call of writer n; ^n kills it before that call. A death
@@ -141,10 +100,10 @@ func (m *moment) start(facts []events.Fact) *worker {
 // dying then.
 func (m *moment) choices() []int {
 	var l []int
-	for n, done := range m.done {
-		if !done {
+	for n, at := range m.at {
+		if !at.done {
 			l = append(l, n)
-			if m.crashes > 0 && m.writers[n].saw.wrote {
+			if m.crashes > 0 && at.saw.wrote {
 				l = append(l, ^n)
 			}
 		}
@@ -152,39 +111,198 @@ func (m *moment) choices() []int {
 	return l
 }
 
-func (m *moment) choose(c int) {
-	if c < 0 {
-		n := ^c
-		m.crashes--
-		m.writers[n].stop()
-		m.writers[n] = m.start(m.scene.writer[n])
-		m.writers[n].next()
-		return
+func (m *moment) path() []int {
+	var l []int
+	for ; m.before != nil; m = m.before {
+		l = append(l, m.choice)
 	}
-	_, more := m.writers[c].next()
-	m.done[c] = !more
-	if !more && m.writers[c].err != nil { // given up: delivered again
-		m.done[c] = false
-		m.writers[c] = m.start(m.scene.writer[c])
-		m.writers[c].next()
-	}
+	slices.Reverse(l)
+	return l
 }
 
-func (m *moment) stop() {
-	for _, w := range m.writers {
+var exact = flag.Bool("exact", false, "tell moments apart by all that writers ever saw, a minute's work: the shorter way must not miss any")
+
+// instant tells moments apart.
+type instant struct {
+	table   [16]byte
+	knows   [3]int // of each writer
+	crashes int
+}
+
+func (m *moment) instant() instant {
+	i := instant{table: m.table.digest(), crashes: m.crashes}
+	for n, at := range m.at {
+		i.knows[n] = at.knows
+	}
+	return i
+}
+
+// play runs a scene, in as many ways as one likes.
+type play struct {
+	scene   scene
+	rules   profile.Rules
+	bug     bug
+	table   *table  // after what happened before
+	first   []*node // each writer before its first call
+	workers []*worker
+	known   map[string]int // what writers know, numbered
+}
+
+// place makes a node of where a worker stands, saw being what it knows there.
+func (p *play) place(w *worker, saw memory) *node {
+	n := &node{call: w.call, done: w.done, err: w.err, saw: saw, live: w, next: map[string]*node{}}
+	knows := fmt.Sprint(w.name, "|", saw.plan, "|", saw.look, "|", saw.lost)
+	if *exact {
+		knows = fmt.Sprintf("%p", n)
+	}
+	if _, there := p.known[knows]; !there {
+		p.known[knows] = len(p.known)
+	}
+	n.knows = p.known[knows]
+	return n
+}
+
+func newPlay(s scene, b bug) *play {
+	p := &play{scene: s, rules: unifytest.Rules(), bug: b, table: newTable(), known: map[string]int{}}
+	if len(s.before) > 0 {
+		for w := p.start(s.before); !w.done; {
+			w.step(p.table)
+		}
+	}
+	for _, facts := range s.writer {
+		first := p.place(p.start(facts), memory{})
+		first.facts = facts
+		p.first = append(p.first, first)
+	}
+	return p
+}
+
+func (p *play) start(facts []events.Fact) *worker {
+	w := start(p.bug, p.rules, process(facts))
+	p.workers = append(p.workers, w)
+	return w
+}
+
+func (p *play) end() {
+	for _, w := range p.workers {
 		w.stop()
 	}
 }
 
-func (m *moment) key() [16]byte {
-	var b strings.Builder
-	b.WriteString(m.table.print())
-	fmt.Fprint(&b, m.done, m.crashes)
-	for _, w := range m.writers {
-		b.WriteString("|" + w.saw.plan + "|" + w.saw.look)
+// want is what must be at rest in the end.
+func (p *play) want() string {
+	all := slices.Concat(append([][]events.Fact{p.scene.before}, p.scene.writer...)...)
+	return unifytest.Batch(p.rules, all).Print(p.rules)
+}
+
+func (p *play) opening(crashes int) *moment {
+	return &moment{table: p.table, at: p.first, crashes: crashes}
+}
+
+func (p *play) choose(m *moment, choice int) *moment {
+	m = &moment{m.table, slices.Clone(m.at), m.crashes, m, choice}
+	if choice < 0 {
+		m.crashes--
+		m.at[^choice] = p.first[^choice]
+		return m
 	}
-	d := sha256.Sum256([]byte(b.String()))
-	return [16]byte(d[:16])
+	at := m.at[choice]
+	if at.writes() {
+		m.table = m.table.clone()
+	}
+	at = p.after(at, m.table)
+	for strings.HasPrefix(at.call.name, "index ") { // nobody reads it here, so it is no moment of its own
+		m.table = m.table.clone()
+		at = p.after(at, m.table)
+	}
+	if at.err != nil { // given up: delivered again
+		at = p.first[choice]
+	}
+	m.at[choice] = at
+	return m
+}
+
+// node is where one writer stands after what it has seen. Writers are
+// deterministic, so what it does next is found out once and then known.
+type node struct {
+	call
+	done   bool
+	err    error
+	saw    memory
+	knows  int // that, as a number
+	facts  []events.Fact
+	sees   any // of the call before
+	before *node
+	next   map[string]*node // by what the call says
+	live   *worker          // that stands here; nil once it has gone on
+}
+
+func (n *node) writes() bool {
+	return strings.HasPrefix(n.name, "put ") || strings.HasPrefix(n.name, "commit ")
+}
+
+// after runs a writer's call on the table.
+func (p *play) after(n *node, t *table) *node {
+	sees, said := n.run(t)
+	if next, known := n.next[said]; known {
+		return next
+	}
+	w := n.live
+	if n.live = nil; w == nil {
+		w = p.again(n)
+	}
+	w.feed(sees)
+	saw := n.saw
+	saw.call(n.name, said)
+	next := p.place(w, saw)
+	next.facts, next.sees, next.before = n.facts, sees, n
+	n.next[said] = next
+	return next
+}
+
+// again brings a new worker to where a writer stood.
+func (p *play) again(n *node) *worker {
+	if n.before == nil {
+		return p.start(n.facts)
+	}
+	w := p.again(n.before)
+	if w.feed(n.sees); w.name != n.name {
+		panic("the same writer, having seen the same, once called " + n.name + " and once " + w.name)
+	}
+	return w
+}
+
+// memory is what a deterministic worker still knows: what it planned by, what it
+// saw since it last began to look at a fragment, and how many races it lost over
+// that. What it saw before has no influence any more.
+type memory struct {
+	plan, look string
+	settling   bool
+	fragment   string // that it settles
+	lost       int    // races, over that fragment
+	wrote      bool   // by its last call
+}
+
+func (m *memory) call(name, said string) {
+	if strings.HasPrefix(name, "fragment ") && name != m.fragment {
+		m.fragment, m.lost = name, 0
+	}
+	if said == "lost" {
+		m.lost++
+	}
+	m.wrote = strings.HasPrefix(name, "put ") || strings.HasPrefix(name, "commit ")
+	switch {
+	case strings.HasPrefix(name, "put "): // it puts what it puts, whatever it saw
+		m.look = ""
+	case strings.HasPrefix(name, "fragment "):
+		if !m.settling {
+			m.plan, m.settling = m.look, true
+		}
+		m.look = ""
+	case strings.HasPrefix(name, "facts ") && !m.settling:
+		m.look = ""
+	}
+	m.look += name + ";" + said + ";"
 }
 
 var deaths = flag.Int("deaths", 1, "deaths in each scene of TestSettleInterleavings but the first, which has two")
@@ -251,30 +369,26 @@ func linking() []scene {
 
 // trySeeds runs a scene under random schedules; seeds counts them.
 func trySeeds(s scene, seeds uint64, b bug) (string, uint64) {
-	rules := unifytest.Rules()
-	all := slices.Clone(s.before)
-	for _, w := range s.writer {
-		all = append(all, w...)
-	}
-	want := unifytest.Batch(rules, all).Print(rules)
+	p := newPlay(s, b)
+	defer p.end()
+	want := p.want()
 	for n := range seeds {
 		r := rand.New(rand.NewPCG(n, 7))
-		m := newMoment(s, rules, r.IntN(3), b)
+		m := p.opening(r.IntN(3))
 		stay, at := []float64{.5, .9, .97}[r.IntN(3)], 0
 		for {
 			l := m.choices()
 			if len(l) == 0 {
 				break
 			}
-			if at < 0 || m.done[at] || r.Float64() > stay {
+			if at < 0 || m.at[at].done || r.Float64() > stay {
 				if at = l[r.IntN(len(l))]; at < 0 && r.IntN(4) > 0 {
 					at = ^at
 				}
 			}
-			m.choose(at)
+			m = p.choose(m, at)
 		}
-		m.stop()
-		if got := m.table.rest().Print(rules); got != want {
+		if got := m.table.rest().Print(p.rules); got != want {
 			return fmt.Sprintf("seed %d\n--- want\n%s\n--- got\n%s", n, want, got), n
 		}
 	}

@@ -65,7 +65,7 @@ func (u Unifier) claim(ctx context.Context, f profile.Fragment, identifier strin
 	if alone {
 		return nil
 	}
-	seeds := slices.Collect(maps.Keys(stored.Claimants))
+	seeds := slices.Sorted(maps.Keys(stored.Claimants)) // sorted, so that the same run makes the same calls
 	return u.relink(ctx, append(seeds, f.ID), gap{identifier: identifier})
 }
 
@@ -160,35 +160,70 @@ type gap struct {
 
 // relink gives every fragment that an edge can concern its members anew: the
 // version is read before the walk, and the members are written even where they
-// are unchanged, so that a walk which saw less can't be written after it.
+// are unchanged, so that a walk which saw less can't be written after it. One walk
+// serves all fragments that it finds, since all versions are known before it.
 func (u Unifier) relink(ctx context.Context, seeds []profile.ID, around gap) error {
-	reach := map[profile.ID]bool{}
+	before, whole := map[profile.ID]profile.Fragment{}, map[profile.ID]bool{}
 	for _, s := range seeds {
+		if whole[s] {
+			continue
+		}
 		c, err := u.walk(ctx, s, around)
 		if err != nil {
 			return err
 		}
-		for id := range c.Fragments {
-			reach[id] = true
+		for id, f := range c.Fragments {
+			before[id], whole[id] = f, len(c.Fragments) <= u.Rules.Limits.Members
 		}
 	}
-	for _, id := range slices.Sorted(maps.Keys(reach)) {
-		err := u.rewrite(ctx, id, func(f *profile.Fragment) (bool, error) {
+	members := map[profile.ID][]profile.ID{}
+	for _, id := range slices.Sorted(maps.Keys(before)) {
+		if members[id] == nil {
 			c, err := u.walk(ctx, id, gap{})
 			if err != nil {
-				return false, err
+				return err
 			}
-			if len(c.Fragments) > u.Rules.Limits.Members && u.Overgrown != nil {
-				u.Overgrown(id)
+			if len(c.Fragments) > u.Rules.Limits.Members {
+				members[id] = u.alone(id)
+			} else {
+				maps.Copy(members, c.Partition(u.Rules.Limits))
 			}
-			f.SetMembers(c.Partition(u.Rules.Limits)[id])
-			return true, nil
-		})
+		}
+		next := before[id].Clone()
+		next.SetMembers(members[id])
+		err := u.Hub.Commit(ctx, next, nil, profile.Changes(before[id], next))
+		if errors.Is(err, profile.ErrLost) {
+			err = u.remember(ctx, id)
+		}
 		if err != nil {
-			return err
+			return fmt.Errorf("relinking fragment %s: %w", id, err)
 		}
 	}
 	return nil
+}
+
+// remember gives one fragment its members anew, until they hold.
+func (u Unifier) remember(ctx context.Context, id profile.ID) error {
+	return u.rewrite(ctx, id, func(f *profile.Fragment) (bool, error) {
+		c, err := u.walk(ctx, id, gap{})
+		if err != nil {
+			return false, err
+		}
+		if len(c.Fragments) > u.Rules.Limits.Members {
+			f.SetMembers(u.alone(id))
+		} else {
+			f.SetMembers(c.Partition(u.Rules.Limits)[id])
+		}
+		return true, nil
+	})
+}
+
+// alone is the profile of a fragment that too many would be one person with.
+func (u Unifier) alone(id profile.ID) []profile.ID {
+	if u.Overgrown != nil {
+		u.Overgrown(id)
+	}
+	return []profile.ID{id}
 }
 
 // walk finds the component around a fragment over live edges and ties. It stops

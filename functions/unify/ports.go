@@ -24,7 +24,8 @@ type Log interface {
 	// Put adds a fact. Of two copies the one received first stays.
 	Put(ctx context.Context, f events.Fact) error
 	// Index notes that facts of a record may name a fragment. It is written before
-	// the first such fact, so what the log holds is always found.
+	// the first such fact, so what the log holds is always found; only what several
+	// facts name together is written after them.
 	// at is the fact's time, Unix ms.
 	Index(ctx context.Context, fragment profile.ID, record string, at int64) error
 }
@@ -50,3 +51,7 @@ type Identities interface {
 // attempts bounds how often a lost race is run again before the delivery goes
 // to the retry queue.
 const attempts = 8
+
+// rewrites bounds how often settle writes a fragment for one batch: orders that
+// move older ones take a write each.
+const rewrites = 256

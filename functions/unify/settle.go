@@ -39,16 +39,25 @@ func (u Unifier) Record(ctx context.Context, f events.Fact) error {
 	if slices.ContainsFunc(facts, func(g events.Fact) bool { return g.Version == f.Version && g.ID() == id && g.Received <= f.Received }) {
 		return nil
 	}
-	indexed := u.Rules.Candidates(facts)
-	for _, id := range names {
-		if !slices.Contains(indexed, id) {
-			if err := u.Hub.Index(ctx, id, f.RecordKey(), f.Time()); err != nil {
-				return fmt.Errorf("indexing the record: %w", err)
-			}
-		}
+	names = u.Rules.Candidates(f)
+	for _, g := range facts {
+		there := u.Rules.Candidates(g)
+		names = slices.DeleteFunc(names, func(id profile.ID) bool { return slices.Contains(there, id) })
+	}
+	if err := u.index(ctx, f.RecordKey(), names, f.Time()); err != nil {
+		return err
 	}
 	if err := u.Hub.Put(ctx, f); err != nil {
 		return fmt.Errorf("putting the fact: %w", err)
+	}
+	return nil
+}
+
+func (u Unifier) index(ctx context.Context, record string, names []profile.ID, at int64) error {
+	for _, id := range names {
+		if err := u.Hub.Index(ctx, id, record, at); err != nil {
+			return fmt.Errorf("indexing the record: %w", err)
+		}
 	}
 	return nil
 }
@@ -85,13 +94,20 @@ func (u Unifier) Plan(ctx context.Context, plan map[profile.ID]*Work, facts ...e
 		return plan[id]
 	}
 	for _, f := range facts {
-		if f.Kind == events.Order {
+		if f.Kind == events.Order || f.Kind == events.Checkout {
 			all, err := u.Hub.Facts(ctx, f.RecordKey())
 			if err != nil {
-				return fmt.Errorf("reading the order's facts: %w", err)
+				return fmt.Errorf("reading the record's facts: %w", err)
 			}
-			for _, id := range u.Rules.Candidates(all) {
-				at(id).Orders[f.RecordKey()] = true
+			if hidden := u.Rules.Hidden(all); len(hidden) > 0 { // no single fact gave reason to index these
+				if err := u.index(ctx, f.RecordKey(), hidden, first(all)); err != nil {
+					return err
+				}
+			}
+			if f.Kind == events.Order {
+				for _, id := range u.Rules.Holders(all...) {
+					at(id).Orders[f.RecordKey()] = true
+				}
 			}
 		}
 		if s, ok := u.Rules.Statement(f); ok {
@@ -102,11 +118,22 @@ func (u Unifier) Plan(ctx context.Context, plan map[profile.ID]*Work, facts ...e
 	return nil
 }
 
+// first is when the earliest of the facts occurred.
+func first(facts []events.Fact) int64 {
+	at := facts[0].Time()
+	for _, f := range facts {
+		at = min(at, f.Time())
+	}
+	return at
+}
+
 // Settle takes work into a fragment: each order's contribution becomes what the
 // log says now, statements join. It looks again after every write, since a
-// writer that found nothing to do may have relied on what this one replaced.
+// writer that found nothing to do may have relied on what this one replaced; but
+// at the orders alone: what was written is joined for good, and a claim too many,
+// which is not kept, would be new at every look.
 func (u Unifier) Settle(ctx context.Context, id profile.ID, w Work) error {
-	for lost := 0; lost < attempts; {
+	for lost, wrote := 0, 0; lost < attempts && wrote < rewrites; wrote++ {
 		f, err := u.Hub.Fragment(ctx, id) // the fragment first, then the log: a write on older facts fails its version
 		if err != nil {
 			return fmt.Errorf("reading fragment %s: %w", id, err)
@@ -129,9 +156,11 @@ func (u Unifier) Settle(ctx context.Context, id profile.ID, w Work) error {
 			return fmt.Errorf("writing fragment %s: %w", id, err)
 		case len(w.Orders) == 0:
 			return nil // joins alone rely on nothing that was read
+		default:
+			w.Statements = nil
 		}
 	}
-	return fault.New(fault.Transient, "fragment %s: %d races lost", id, attempts)
+	return fault.New(fault.Transient, "fragment %s: it does not come to rest", id)
 }
 
 // apply computes the fragment with the work taken in. Orders that move older

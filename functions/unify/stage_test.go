@@ -67,6 +67,7 @@ type stageWorld struct {
 	stored  map[delivery.Key]delivery.Delivery
 	garbled map[delivery.Key]bool
 	parked  map[delivery.Key][]delivery.Fault
+	expires bool // as it was parked last
 	queue   []string
 	loading error // of Load
 	keys    error // of IdentityKey
@@ -101,8 +102,7 @@ func (w *stageWorld) hub(id string) *hub {
 	if w.tables[id] == nil {
 		w.tables[id] = newTable()
 	}
-	return &hub{table: w.tables[id], yield: func(struct{}) bool { return true },
-		believed: map[string][]events.Fact{}, read: map[profile.ID]string{}, own: map[profile.ID]profile.Fragment{}}
+	return direct(w.tables[id])
 }
 
 // flaky is a hub some of whose calls fail before they take effect.
@@ -189,7 +189,8 @@ func (w *stageWorld) open(k delivery.Key) (delivery.Delivery, error) {
 	return w.stored[k], nil
 }
 
-func (w *stageWorld) Park(_ context.Context, k delivery.Key, faults []delivery.Fault, _ time.Time) error {
+func (w *stageWorld) Park(_ context.Context, k delivery.Key, faults []delivery.Fault, expires bool, _ time.Time) error {
+	w.expires = expires
 	if w.parking != nil {
 		return w.parking
 	}

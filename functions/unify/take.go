@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -25,8 +27,10 @@ type item struct {
 	facts    []events.Fact
 	faults   []connector.Fault // what of it can't be read, to be parked
 	err      error             // why it has to be tried again
+	where    string            // source line of a panic over it
 	last     bool              // it has been tried often enough
 	gone     bool              // it has expired
+	unsigned bool              // anybody may have sent it: it must not stay for ever
 	start    time.Time
 	counts   []telemetry.Count
 }
@@ -39,23 +43,32 @@ func (i *item) fault(c connector.FaultClass, format string, args ...any) {
 	i.faults = append(i.faults, connector.Fault{Class: c, Reason: fmt.Sprintf(format, args...)})
 }
 
+// reserve is left of the function's time for parking, for the retry queue and for
+// the log: a batch that dies with its function takes down all that lies in it.
+const reserve = 5 * time.Second
+
 // take reads the deliveries, takes their facts in, and parks what can't be read.
 // An item's err tells that it has to be tried again.
 func (s *Stage) take(ctx context.Context, items []*item) {
+	working, cancel := ctx, context.CancelFunc(func() {})
+	if deadline, ok := ctx.Deadline(); ok {
+		working, cancel = context.WithDeadline(ctx, deadline.Add(-reserve))
+	}
+	defer cancel()
 	byWorkspace := map[string][]*item{}
 	for _, i := range items {
 		if i.err != nil && fault.ClassOf(i.err) == fault.Permanent && i.delivery.Delivery != "" {
 			i.err = nil
 			i.fault(connector.Undecodable, "the stored delivery can't be read; ask the source to send it again")
 		} else if i.err == nil && !i.gone {
-			i.err = s.decode(ctx, i)
+			i.err = s.decode(working, i)
 		}
 		if i.err == nil {
 			byWorkspace[i.delivery.Workspace] = append(byWorkspace[i.delivery.Workspace], i)
 		}
 	}
-	for id, some := range byWorkspace {
-		s.unify(ctx, id, some)
+	for _, id := range slices.Sorted(maps.Keys(byWorkspace)) {
+		s.unify(working, id, byWorkspace[id])
 	}
 	for _, i := range items {
 		s.park(ctx, i)
@@ -72,6 +85,9 @@ func (s *Stage) decode(ctx context.Context, i *item) error {
 	c, there := w.Connections[k.Connection]
 	con, known := s.connectors[c.Connector]
 	if err != nil || !there || !known || con.Source == nil {
+		if !i.last { // ingest may have read a newer definition than this worker, or run a newer version
+			return fault.New(fault.Transient, "connection %s is not known here", k.Connection)
+		}
 		i.fault(connector.Unconnected, "connection %s is not in the workspace's definition, or its connector is not in this version; put it back and replay", k.Connection)
 		return nil
 	}
@@ -80,6 +96,7 @@ func (s *Stage) decode(ctx context.Context, i *item) error {
 		i.fault(connector.Unconnected, "connection %s has settings that its connector refuses; correct them and replay", k.Connection)
 		return nil
 	}
+	i.unsigned = con.Manifest.Secrets == "" && !con.Manifest.Internal
 	facts, faults := guarded(src, i.delivery.Request)
 	i.faults = append(i.faults, faults...)
 	for _, f := range facts {
@@ -110,8 +127,27 @@ func guarded(src connector.Source, r connector.Request) (facts []events.Fact, fa
 	return src.Decode(r)
 }
 
-// unify takes the facts of one workspace's deliveries in, together.
+// unify takes the facts of one workspace's deliveries in: together, or each alone
+// where something breaks down over one of them.
 func (s *Stage) unify(ctx context.Context, id string, items []*item) {
+	if s.together(ctx, id, items) == "" {
+		return
+	}
+	for _, i := range items {
+		i.err = nil
+		if i.where = s.together(ctx, id, []*item{i}); i.where != "" {
+			i.err = fault.New(fault.Permanent, "taking facts in broke down at %s", i.where)
+		}
+	}
+}
+
+// together takes the facts of deliveries in; where tells the source line of a panic.
+func (s *Stage) together(ctx context.Context, id string, items []*item) (where string) {
+	defer func() {
+		if recover() != nil {
+			where = telemetry.Where()
+		}
+	}()
 	var facts []events.Fact
 	var from []*item
 	for _, i := range items {
@@ -120,19 +156,20 @@ func (s *Stage) unify(ctx context.Context, id string, items []*item) {
 		}
 	}
 	if len(facts) == 0 {
-		return
+		return ""
 	}
 	rules, err := s.rules(ctx, id)
 	if err != nil {
 		for _, i := range from {
 			i.err = err
 		}
-		return
+		return ""
 	}
 	u := Unifier{Hub: s.Hub(id), Rules: rules, Pause: s.Pause, Overgrown: func(profile.ID) { s.overgrown(ctx, id) }}
 	for n, err := range u.Process(ctx, facts) {
 		from[n].err = err
 	}
+	return ""
 }
 
 func (s *Stage) rules(ctx context.Context, id string) (profile.Rules, error) {
@@ -159,7 +196,7 @@ func (s *Stage) park(ctx context.Context, i *item) {
 	if i.err != nil || len(i.faults) == 0 {
 		return
 	}
-	if err := s.Deliveries.Park(ctx, k, i.faults, s.Now()); err != nil && !errors.Is(err, delivery.ErrAbsent) {
+	if err := s.Deliveries.Park(ctx, k, i.faults, i.unsigned, s.Now()); err != nil && !errors.Is(err, delivery.ErrAbsent) {
 		i.err = fmt.Errorf("parking: %w", err)
 		return
 	}
@@ -176,7 +213,7 @@ const (
 
 func (s *Stage) log(ctx context.Context, i *item) {
 	k, now := i.delivery.Key, s.Now()
-	line := telemetry.Line{Outcome: unified, Err: i.err, Workspace: k.Workspace, Connection: k.Connection, Delivery: k.String(),
+	line := telemetry.Line{Outcome: unified, Err: i.err, Where: i.where, Workspace: k.Workspace, Connection: k.Connection, Delivery: k.String(),
 		Trace: i.delivery.Trace, Items: len(i.facts), Duration: now.Sub(i.start), Counts: i.counts}
 	switch {
 	case i.err != nil:

@@ -25,16 +25,12 @@ func TestParks(t *testing.T) {
 		reason                      string
 		counts                      bool // the good part of it
 	}{
-		"unknown workspace":            {"nowhere", "shop", "customer 1", false, connector.Unconnected, "put it back and replay", false},
-		"unknown connection":           {"saigon", "market", "customer 1", false, connector.Unconnected, "connection market", false},
-		"connector of a later version": {"saigon", "future", "customer 1", false, connector.Unconnected, "not in this version", false},
-		"connector that reads nothing": {"saigon", "outlet", "customer 1", false, connector.Unconnected, "outlet", false},
-		"settings refused":             {"saigon", "broken", "customer 1", false, connector.Unconnected, "correct them and replay", false},
-		"faults of the decoder":        {"saigon", "shop", "faults 1", false, connector.UnknownTopic, "a part of it is not read", true},
-		"decoder breaks down":          {"saigon", "shop", "panic 1", false, connector.Undecodable, "stage_test.go:", false},
-		"dated too far ahead":          {"saigon", "shop", "future 1", false, connector.InvalidValue, "more than 24 h", true},
-		"a field that is none":         {"saigon", "shop", "invalid 1", false, connector.InvalidValue, `"shoe_size"`, true},
-		"stored, but unreadable":       {"saigon", "shop", "customer 1", true, connector.Undecodable, "ask the source to send it again", false},
+		"settings refused":       {"saigon", "broken", "customer 1", false, connector.Unconnected, "correct them and replay", false},
+		"faults of the decoder":  {"saigon", "shop", "faults 1", false, connector.UnknownTopic, "a part of it is not read", true},
+		"decoder breaks down":    {"saigon", "shop", "panic 1", false, connector.Undecodable, "stage_test.go:", false},
+		"dated too far ahead":    {"saigon", "shop", "future 1", false, connector.InvalidValue, "more than 24 h", true},
+		"a field that is none":   {"saigon", "shop", "invalid 1", false, connector.InvalidValue, `"shoe_size"`, true},
+		"stored, but unreadable": {"saigon", "shop", "customer 1", true, connector.Undecodable, "ask the source to send it again", false},
 	} {
 		for _, source := range []string{"stream", "queue"} {
 			w := newStage(t)
@@ -59,6 +55,50 @@ func TestParks(t *testing.T) {
 					t.Errorf("%s, %s: %v", name, source, l)
 				}
 			}
+		}
+	}
+}
+
+// TestParkedForATime: what nothing signs, anybody can send: it is not kept for ever.
+func TestParkedForATime(t *testing.T) {
+	for _, signs := range []string{"", "a secret"} {
+		w := newStage(t)
+		c := w.stage.connectors["till"]
+		c.Manifest.Secrets = signs
+		w.stage.connectors["till"] = c
+		if failed := w.fromStream(w.deliver("saigon", "shop", "faults 1")); len(failed) > 0 || len(w.parked) != 1 || w.expires != (signs == "") {
+			t.Errorf("signed by %q: expires %v", signs, w.expires)
+		}
+	}
+}
+
+// TestUnknownConnectionsWait: ingest may know a connection before unify does, so
+// a delivery over one that is unknown is tried again before it is parked.
+func TestUnknownConnectionsWait(t *testing.T) {
+	for name, tt := range map[string]struct{ workspace, connection, reason string }{
+		"unknown workspace":            {"nowhere", "shop", "put it back and replay"},
+		"unknown connection":           {"saigon", "market", "connection market"},
+		"connector of a later version": {"saigon", "future", "not in this version"},
+		"connector that reads nothing": {"saigon", "outlet", "outlet"},
+	} {
+		w := newStage(t)
+		k := w.deliver(tt.workspace, tt.connection, "customer 1")
+		for n := range 2 {
+			if failed := w.fromStream(k); len(failed) > 0 || len(w.queue) != n+1 || len(w.parked) > 0 {
+				t.Errorf("%s: failed %v, queue %v, parked %v", name, failed, w.queue, w.parked)
+			}
+		}
+		if failed := w.fromQueue(receives-1, message(k)); len(failed) != 1 || len(w.parked) > 0 {
+			t.Errorf("%s: before the last receive it is not left in the queue: %v", name, failed)
+		}
+		for range 2 {
+			failed, f := w.fromQueue(receives, message(k)), w.parked[k]
+			if len(failed) > 0 || len(f) != 1 || f[0].Class != connector.Unconnected || !strings.Contains(f[0].Reason, tt.reason) {
+				t.Errorf("%s: at the last receive: failed %v, parked %v", name, failed, f)
+			}
+		}
+		if r := w.records(tt.workspace); len(r) > 0 {
+			t.Errorf("%s: facts of %v", name, r)
 		}
 	}
 }

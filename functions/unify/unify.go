@@ -29,7 +29,8 @@ type Deliveries interface {
 	// the key is right if the image holds one.
 	FromStreamImage(ctx context.Context, image map[string]lambdaevents.DynamoDBAttributeValue) (delivery.Delivery, error)
 	Get(ctx context.Context, k delivery.Key, now time.Time) (delivery.Delivery, error)
-	Park(ctx context.Context, k delivery.Key, faults []delivery.Fault, now time.Time) error
+	// Park sets a delivery aside; one that expires is kept no longer for it.
+	Park(ctx context.Context, k delivery.Key, faults []delivery.Fault, expires bool, now time.Time) error
 }
 
 // Queue is the retry queue.

@@ -1,13 +1,16 @@
 package unify
 
 import (
+	"cmp"
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"iter"
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 
 	"loophub/events"
 	"loophub/functions/unify/unifytest"
@@ -23,24 +26,34 @@ type table struct {
 	fragments  map[profile.ID]stored
 	older      map[profile.ID]map[profile.Lookup]profile.Order
 	identities map[string]stored
-	writes     int
-	printed    string // of print, until the next write
+	printed    *[16]byte // of what print gives, until the next write
 }
 
 // print is everything that is stored, as text.
 func (t *table) print() string {
-	if t.printed == "" {
-		var b strings.Builder
-		for _, r := range slices.Sorted(maps.Keys(t.facts)) {
-			fmt.Fprint(&b, r, slices.Sorted(maps.Keys(t.facts[r])))
-		}
-		fmt.Fprint(&b, t.index, t.fragments, t.older, t.identities)
-		t.printed = b.String()
+	var b strings.Builder
+	for _, r := range slices.Sorted(maps.Keys(t.facts)) {
+		fmt.Fprint(&b, r, slices.Sorted(maps.Keys(t.facts[r])))
 	}
-	return t.printed
+	fmt.Fprint(&b, t.index, t.fragments, t.older, t.identities)
+	return b.String()
 }
 
-func (t *table) wrote(n int) { t.writes, t.printed = t.writes+n, "" }
+// digest tells tables apart.
+func (t *table) digest() [16]byte {
+	if t.printed == nil {
+		d := sha256.Sum256([]byte(t.print()))
+		t.printed = (*[16]byte)(d[:16])
+	}
+	return *t.printed
+}
+
+func (t *table) wrote() { t.printed = nil }
+
+// clone copies the table. The maps inside are never changed in place.
+func (t *table) clone() *table {
+	return &table{maps.Clone(t.facts), maps.Clone(t.index), maps.Clone(t.fragments), maps.Clone(t.older), maps.Clone(t.identities), t.printed}
+}
 
 type stored struct {
 	version int64
@@ -49,7 +62,7 @@ type stored struct {
 
 func newTable() *table {
 	return &table{map[string]map[string]events.Fact{}, map[profile.ID]map[string]bool{}, map[profile.ID]stored{},
-		map[profile.ID]map[profile.Lookup]profile.Order{}, map[string]stored{}, 0, ""}
+		map[profile.ID]map[profile.Lookup]profile.Order{}, map[string]stored{}, nil}
 }
 
 // rest is what the table holds, to be compared.
@@ -65,8 +78,12 @@ func (t *table) rest() unifytest.Rest {
 	return r
 }
 
+// fragment reads what is stored afresh: were a worker to reach into another's
+// copy, the two would differ.
 func (t *table) fragment(id profile.ID) profile.Fragment {
-	return loaded(id, t.fragments[id].version, t.fragments[id].body)
+	f := profile.Fragment{ID: id, Version: t.fragments[id].version}
+	load(t.fragments[id].body, &f)
+	return f
 }
 
 func (t *table) identity(id string) profile.Identity {
@@ -75,9 +92,26 @@ func (t *table) identity(id string) profile.Identity {
 	return i
 }
 
-func loaded(id profile.ID, version int64, body string) profile.Fragment {
-	f := profile.Fragment{ID: id, Version: version}
-	load(body, &f)
+// decoded are fragments by what is stored of them: decoding the same again and
+// again would take most of the time. A worker gets a copy of its own.
+var decoded = struct {
+	sync.Mutex
+	fragments map[string]profile.Fragment
+}{fragments: map[string]profile.Fragment{}}
+
+func loaded(id profile.ID, s stored) profile.Fragment {
+	decoded.Lock()
+	defer decoded.Unlock()
+	f, known := decoded.fragments[s.body]
+	if !known {
+		load(s.body, &f)
+		if len(decoded.fragments) > 20_000 {
+			clear(decoded.fragments)
+		}
+		decoded.fragments[s.body] = f
+	}
+	f = f.Clone()
+	f.ID, f.Version = id, s.version
 	return f
 }
 
@@ -109,69 +143,56 @@ const (
 	logAfterState bug = "the log read before the fragment"
 )
 
-// hub is one worker's view of the table. Before every call it yields to the
-// scheduler, which may run somebody else or kill the worker there.
+// call is one call of a worker to the table: what it does there, what the worker
+// sees of it, and that in words.
+type call struct {
+	name string
+	run  func(t *table) (sees any, said string)
+}
+
+// hub is one worker's view of the table. It hands each call to the scheduler,
+// which runs it, runs somebody else first, or kills the worker before it.
 type hub struct {
-	*table
-	yield    func(struct{}) bool
+	yield    func(call) bool
+	sees     any // of the call that it handed over last
 	bug      bug
-	saw      *memory
 	believed map[string][]events.Fact        // what it believes the log holds, for bugs
 	read     map[profile.ID]string           // what it read last, for bugs
 	own      map[profile.ID]profile.Fragment // what it wrote last, for bugs
 }
 
+func newHub(b bug) *hub {
+	return &hub{bug: b, believed: map[string][]events.Fact{}, read: map[profile.ID]string{}, own: map[profile.ID]profile.Fragment{}}
+}
+
+// direct is a hub whose calls run on a table at once.
+func direct(t *table) *hub {
+	h := newHub("")
+	h.yield = func(c call) bool {
+		h.sees, _ = c.run(t)
+		return true
+	}
+	return h
+}
+
 type killed struct{}
 
-func (h *hub) step(call string) {
-	// Nobody reads the index here, so writing it commutes with everything: it is no
-	// moment of its own.
-	if call != "index" && !h.yield(struct{}{}) {
+func (h *hub) do(name string, run func(t *table) (sees any, said string)) any {
+	if !h.yield(call{name, run}) {
 		panic(killed{})
 	}
-	if h.saw != nil {
-		h.saw.call(call)
-	}
-}
-
-func (h *hub) note(v any) {
-	if h.saw != nil {
-		h.saw.look += fmt.Sprint(v, ";")
-	}
-}
-
-// memory is what a deterministic worker still knows: what it planned by, and
-// what it saw since it last began to look at a fragment. What it saw before has
-// no influence any more, but for the count of lost races.
-type memory struct {
-	plan, look string
-	settling   bool
-	wrote      bool // by its last call
-}
-
-func (m *memory) call(name string) {
-	m.wrote = strings.HasPrefix(name, "put ") || strings.HasPrefix(name, "commit ")
-	switch {
-	case strings.HasPrefix(name, "put "): // it puts what it puts, whatever it saw
-		m.look = ""
-	case strings.HasPrefix(name, "fragment "):
-		if !m.settling {
-			m.plan, m.settling = m.look, true
-		}
-		m.look = ""
-	case strings.HasPrefix(name, "facts ") && !m.settling:
-		m.look = ""
-	}
-	m.look += name + ";"
+	return h.sees
 }
 
 func (h *hub) Facts(_ context.Context, record string) ([]events.Fact, error) {
-	h.step("facts " + record)
-	var l []events.Fact
-	for _, id := range slices.Sorted(maps.Keys(h.facts[record])) {
-		l = append(l, h.facts[record][id])
-		h.note(id)
-	}
+	l, _ := h.do("facts "+record, func(t *table) (any, string) {
+		var l []events.Fact
+		ids := slices.Sorted(maps.Keys(t.facts[record]))
+		for _, id := range ids {
+			l = append(l, t.facts[record][id])
+		}
+		return l, strings.Join(ids, ";")
+	}).([]events.Fact)
 	if h.bug == logAfterState || h.bug == noSecondLook && len(h.own) > 0 {
 		if old, ok := h.believed[record]; ok {
 			return old, nil
@@ -182,75 +203,84 @@ func (h *hub) Facts(_ context.Context, record string) ([]events.Fact, error) {
 }
 
 func (h *hub) Known(_ context.Context, f events.Fact) (bool, error) {
-	h.step("known " + f.ID())
-	old, ok := h.facts[f.RecordKey()][f.ID()]
-	h.note(ok)
-	return ok && old.Received <= f.Received, nil
+	id, record := f.ID(), f.RecordKey()
+	known := h.do("known "+id, func(t *table) (any, string) {
+		old, ok := t.facts[record][id]
+		known := ok && old.Received <= f.Received
+		return known, fmt.Sprint(known)
+	})
+	return known == true, nil
 }
 
 func (h *hub) Put(_ context.Context, f events.Fact) error {
-	h.step("put " + f.ID())
-	r := f.RecordKey()
-	if h.facts[r] == nil {
-		h.facts[r] = map[string]events.Fact{}
-	}
-	if old, ok := h.facts[r][f.ID()]; !ok || f.Received < old.Received {
-		h.facts[r][f.ID()] = f
-	}
-	h.table.wrote(1)
+	id, r := f.ID(), f.RecordKey()
+	h.do("put "+id, func(t *table) (any, string) {
+		old, ok := t.facts[r][id]
+		if !ok || f.Received < old.Received {
+			t.facts[r] = maps.Clone(t.facts[r])
+			if t.facts[r] == nil {
+				t.facts[r] = map[string]events.Fact{}
+			}
+			t.facts[r][id] = f
+			t.wrote()
+		}
+		return nil, ""
+	})
 	return nil
 }
 
 func (h *hub) Index(_ context.Context, id profile.ID, record string, _ int64) error {
-	h.step("index")
-	if h.index[id] == nil {
-		h.index[id] = map[string]bool{}
-	}
-	h.index[id][record] = true
-	h.table.wrote(1)
+	h.do("index "+string(id)+record, func(t *table) (any, string) {
+		if !t.index[id][record] {
+			t.index[id] = maps.Clone(t.index[id])
+			if t.index[id] == nil {
+				t.index[id] = map[string]bool{}
+			}
+			t.index[id][record] = true
+			t.wrote()
+		}
+		return nil, ""
+	})
 	return nil
 }
 
 func (h *hub) Fragment(_ context.Context, id profile.ID) (profile.Fragment, error) {
-	h.step("fragment " + string(id))
-	h.note(h.fragments[id])
+	s := h.do("fragment "+string(id), func(t *table) (any, string) {
+		s := t.fragments[id]
+		return s, fmt.Sprint(s.version, s.body)
+	}).(stored)
 	if f, ok := h.own[id]; ok && h.bug == noSecondLook {
 		return f, nil
 	}
-	h.read[id] = h.fragments[id].body
-	return h.fragment(id), nil
+	h.read[id] = s.body
+	return loaded(id, s), nil
 }
 
 func (h *hub) Older(_ context.Context, id profile.ID, own []profile.Lookup, ends bool) (profile.Older, error) {
-	h.step("older " + string(id))
-	var o profile.Older
-	for _, l := range own {
-		if x, ok := h.older[id][l]; ok {
-			o.Own = &x
-		}
-	}
-	if ends {
-		l := slices.SortedFunc(maps.Values(h.older[id]), func(a, b profile.Order) int {
-			if a.At != b.At {
-				return int(a.At - b.At)
+	o := h.do("older "+string(id), func(t *table) (any, string) {
+		var o profile.Older
+		for _, l := range own {
+			if x, ok := t.older[id][l]; ok {
+				o.Own = &x
 			}
-			return strings.Compare(a.Record, b.Record)
-		})
-		for n := range min(2, len(l)) {
-			o.Oldest, o.Newest = append(o.Oldest, l[n]), append(o.Newest, l[len(l)-1-n])
 		}
-	}
-	h.note(dump(o))
-	return o, nil
+		if ends {
+			l := slices.SortedFunc(maps.Values(t.older[id]), byPlace)
+			for n := range min(2, len(l)) {
+				o.Oldest, o.Newest = append(o.Oldest, l[n]), append(o.Newest, l[len(l)-1-n])
+			}
+		}
+		return o, dump(o)
+	})
+	return o.(profile.Older), nil
+}
+
+func byPlace(a, b profile.Order) int {
+	return cmp.Or(cmp.Compare(a.At, b.At), strings.Compare(a.Record, b.Record))
 }
 
 func (h *hub) Commit(_ context.Context, f profile.Fragment, moves []profile.Move, _ []profile.Change) error {
-	h.step("commit " + string(f.ID))
-	old := h.fragments[f.ID]
 	body := dump(f)
-	if h.bug == onlyIfChanged && body == h.read[f.ID] {
-		return nil
-	}
 	if h.bug == noEpoch {
 		f.Pending = maps.Clone(f.Pending)
 		for i := range f.Pending {
@@ -258,64 +288,80 @@ func (h *hub) Commit(_ context.Context, f profile.Fragment, moves []profile.Move
 		}
 		body = dump(f)
 	}
-	if old.version != f.Version && h.bug != noVersion {
-		h.note("lost")
+	id, version, moves := f.ID, f.Version, slices.Clone(moves)
+	if h.bug == onlyIfChanged && body == h.read[id] {
+		return nil
+	}
+	now := h.do("commit "+string(id), func(t *table) (any, string) {
+		old := t.fragments[id]
+		if old.version != version && h.bug != noVersion {
+			return stored{}, "lost"
+		}
+		t.fragments[id] = stored{old.version + 1, body}
+		if t.older[id] = maps.Clone(t.older[id]); t.older[id] == nil {
+			t.older[id] = map[profile.Lookup]profile.Order{}
+		}
+		for _, m := range moves {
+			if at := (profile.Lookup{At: m.Order.At, Record: m.Order.Record}); m.Put {
+				t.older[id][at] = m.Order
+			} else {
+				delete(t.older[id], at)
+			}
+		}
+		t.wrote()
+		return t.fragments[id], fmt.Sprint("ok ", old.version)
+	}).(stored)
+	if now.version == 0 {
 		clear(h.believed)
 		return profile.ErrLost
 	}
-	h.note("ok")
 	if h.bug == noSecondLook {
-		h.own[f.ID] = loaded(f.ID, old.version+1, body)
+		h.own[id] = loaded(id, now)
 	}
-	h.fragments[f.ID] = stored{old.version + 1, body}
-	if h.older[f.ID] == nil {
-		h.older[f.ID] = map[profile.Lookup]profile.Order{}
-	}
-	for _, m := range moves {
-		if at := (profile.Lookup{At: m.Order.At, Record: m.Order.Record}); m.Put {
-			h.older[f.ID][at] = m.Order
-		} else {
-			delete(h.older[f.ID], at)
-		}
-	}
-	h.table.wrote(1 + len(moves))
 	return nil
 }
 
 func (h *hub) Identity(_ context.Context, id string) (profile.Identity, error) {
-	h.step("identity " + id)
-	h.note(h.identities[id])
-	return h.identity(id), nil
+	s := h.do("identity "+id, func(t *table) (any, string) {
+		s := t.identities[id]
+		return s, fmt.Sprint(s.version, s.body)
+	}).(stored)
+	i := profile.Identity{ID: id, Version: s.version}
+	load(s.body, &i)
+	return i, nil
 }
 
 func (h *hub) CommitIdentity(_ context.Context, i profile.Identity) error {
-	h.step("commit identity " + i.ID)
-	old := h.identities[i.ID]
-	if old.version != i.Version {
-		h.note("lost")
+	body := dump(i)
+	won := h.do("commit identity "+i.ID, func(t *table) (any, string) {
+		old := t.identities[i.ID]
+		if old.version != i.Version {
+			return false, "lost"
+		}
+		t.identities[i.ID] = stored{old.version + 1, body}
+		t.wrote()
+		return true, "ok"
+	})
+	if won != true {
 		return profile.ErrLost
 	}
-	h.note("ok")
-	h.identities[i.ID] = stored{old.version + 1, dump(i)}
-	h.table.wrote(1)
 	return nil
 }
 
-// worker runs a task one call at a time.
+// worker runs a task one call at a time. It always stands before a call, or is done.
 type worker struct {
-	next func() (struct{}, bool)
-	stop func()
-	saw  *memory
+	call
+	done bool
 	err  error
+	hub  *hub
+	pull func() (call, bool)
+	stop func()
 }
 
-// start makes a worker on the table; it stands before its first call.
-func start(t *table, b bug, task func(Unifier) error, rules profile.Rules, record bool) *worker {
-	w := &worker{}
-	if record {
-		w.saw = &memory{}
-	}
-	w.next, w.stop = iter.Pull(func(yield func(struct{}) bool) {
+// start makes a worker; it stands before its first call.
+func start(b bug, rules profile.Rules, task func(Unifier) error) *worker {
+	w := &worker{hub: newHub(b)}
+	w.pull, w.stop = iter.Pull(func(yield func(call) bool) {
 		defer func() {
 			if r := recover(); r != nil {
 				if _, ok := r.(killed); !ok {
@@ -323,9 +369,31 @@ func start(t *table, b bug, task func(Unifier) error, rules profile.Rules, recor
 				}
 			}
 		}()
-		h := &hub{table: t, yield: yield, bug: b, saw: w.saw,
-			believed: map[string][]events.Fact{}, read: map[profile.ID]string{}, own: map[profile.ID]profile.Fragment{}}
-		w.err = task(Unifier{Hub: h, Rules: rules, Pause: func(context.Context, int) error { return nil }})
+		w.hub.yield = yield
+		w.err = task(Unifier{Hub: w.hub, Rules: rules, Pause: func(context.Context, int) error { return nil }})
 	})
+	w.feed(nil)
 	return w
+}
+
+// feed gives a worker what it sees of its call, and lets it go on to the next.
+func (w *worker) feed(sees any) {
+	w.hub.sees = sees
+	c, more := w.pull()
+	w.call, w.done = c, !more
+}
+
+// step runs a worker's call on the table.
+func (w *worker) step(t *table) {
+	sees, _ := w.run(t)
+	w.feed(sees)
+}
+
+func process(facts []events.Fact) func(Unifier) error {
+	return func(u Unifier) error {
+		for n, err := range u.Process(context.Background(), facts) {
+			return fmt.Errorf("fact %d: %w", n, err)
+		}
+		return nil
+	}
 }

@@ -148,9 +148,6 @@ func (c *Cloud) stage(name string) (template.Function, error) {
 // Stack is the template as the cloud read it: names, ARNs and URLs for programs that look behind the doors.
 func (c *Cloud) Stack() *template.Stack { return c.stack }
 
-// Now is the cloud's time.
-func (c *Cloud) Now() time.Time { return c.clock.Now() }
-
 // Invoke runs a stage's function once and waits for it.
 func (c *Cloud) Invoke(stage string, payload []byte) (lambda.Result, error) {
 	f, err := c.stage(stage)

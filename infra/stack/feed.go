@@ -19,9 +19,10 @@ const (
 func feedUnify(s awscdk.Stack, unify awslambda.Function, r resources) {
 	feedStream(s, "InboxToUnify", unify, r.inbox, r, `{"dynamodb":{"NewImage":{"q":{"N":[{"exists":true}]}}}}`, 10)
 	awslambda.NewCfnEventSourceMapping(s, jsii.String("RetryToUnify"), &awslambda.CfnEventSourceMappingProps{
-		FunctionName:          unify.FunctionArn(),
-		EventSourceArn:        r.retry.QueueArn(),
-		BatchSize:             jsii.Number(10),
+		FunctionName:   unify.FunctionArn(),
+		EventSourceArn: r.retry.QueueArn(),
+		// Each alone: beside one that uses up the function's time, nine others would use up their receives.
+		BatchSize:             jsii.Number(1),
 		FunctionResponseTypes: jsii.Strings(partial),
 	})
 }

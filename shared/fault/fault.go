@@ -6,7 +6,6 @@ package fault
 import (
 	"errors"
 	"fmt"
-	"time"
 )
 
 // Class says what may be done about an error.
@@ -15,7 +14,7 @@ type Class string
 const (
 	// Transient errors may be gone at the next attempt: time-outs, 5xx, lost races.
 	Transient Class = "transient"
-	// Throttled errors are gone after a wait; Error.Until says when, if known.
+	// Throttled errors are gone after a wait.
 	Throttled Class = "throttled"
 	// Unauthorised errors stay until a person renews a credential.
 	Unauthorised Class = "unauthorised"
@@ -26,7 +25,6 @@ const (
 // Error is an error with its class. Text never holds personal data or a secret.
 type Error struct {
 	Class Class
-	Until time.Time // for Throttled; zero = unknown
 	err   error
 }
 
@@ -41,11 +39,6 @@ func As(c Class, err error) error {
 		return nil
 	}
 	return &Error{Class: c, err: err}
-}
-
-// Throttle says that err is gone after until.
-func Throttle(until time.Time, err error) error {
-	return &Error{Class: Throttled, Until: until, err: err}
 }
 
 func (e *Error) Error() string { return e.err.Error() }

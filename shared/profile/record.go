@@ -106,18 +106,6 @@ func (rules Rules) Anchor(kind events.Kind, connection, record string, state Rec
 	return Anchor{}, false
 }
 
-// Candidates are the fragments that any state of the record can ever have named:
-// where its contribution may have to be withdrawn.
-func (rules Rules) Candidates(facts []events.Fact) []ID {
-	set := map[ID]bool{}
-	for _, f := range facts {
-		for _, id := range rules.Names(f) {
-			set[id] = true
-		}
-	}
-	return slices.Sorted(maps.Keys(set))
-}
-
 // Names are the fragments that one fact can tie its record to.
 func (rules Rules) Names(f events.Fact) []ID {
 	switch f.Kind {
@@ -137,6 +125,46 @@ func (rules Rules) Names(f events.Fact) []ID {
 		for _, i := range rules.named(f) {
 			l = append(l, rules.Key.Fragment(anchorAt(f.Connection, i)))
 		}
+	}
+	return l
+}
+
+// Candidates are the fragments that any join of these facts, or of some of them,
+// can name: where the record is found, and where its contribution may have to be
+// withdrawn. The addresses on the sale of a known customer count only once some
+// fact says that the customer is none after all.
+func (rules Rules) Candidates(facts ...events.Fact) []ID {
+	nobody := slices.ContainsFunc(facts, func(f events.Fact) bool {
+		c, said := f.Fields["customer"]
+		return said && c.IsNull()
+	})
+	set := map[ID]bool{}
+	for _, f := range facts {
+		names := rules.Names(f)
+		if f.Fields["customer"].String() != "" && !nobody {
+			names = names[:1] // the customer's
+		}
+		for _, id := range names {
+			set[id] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(set))
+}
+
+// Holders are the fragments that may hold a contribution of the record: the
+// candidates, and those of addresses that the workspace has denied since.
+func (rules Rules) Holders(facts ...events.Fact) []ID {
+	rules.Denied = nil
+	return rules.Candidates(facts...)
+}
+
+// Hidden are the fragments that only several of the facts together name, and
+// none by itself.
+func (rules Rules) Hidden(facts []events.Fact) []ID {
+	l := rules.Candidates(facts...)
+	for _, f := range facts {
+		alone := rules.Candidates(f)
+		l = slices.DeleteFunc(l, func(id ID) bool { return slices.Contains(alone, id) })
 	}
 	return l
 }

@@ -74,9 +74,24 @@ func TestNamesHoldEveryAnchor(t *testing.T) {
 		for range 1 + r.IntN(4) {
 			facts = append(facts, randomFact(r, k))
 		}
-		a, ok := testRules.Anchor(k, "shop", "1", Join(facts...))
-		if ok && !slices.Contains(testRules.Candidates(facts), testRules.Key.Fragment(a)) {
-			t.Fatalf("the anchor %v is no candidate of %v", a, facts)
+		for subset := range 1 << len(facts) { // as workers may have seen them, in any order
+			var seen []events.Fact
+			for n, f := range facts {
+				if subset>>n&1 == 1 {
+					seen = append(seen, f)
+				}
+			}
+			a, ok := testRules.Anchor(k, "shop", "1", Join(seen...))
+			if len(seen) > 0 && ok && !slices.Contains(testRules.Candidates(facts...), testRules.Key.Fragment(a)) {
+				t.Fatalf("the anchor %v of some of them is no candidate of all: %v", a, facts)
+			}
+		}
+		union := testRules.Hidden(facts)
+		for _, f := range facts {
+			union = append(union, testRules.Candidates(f)...)
+		}
+		if slices.Sort(union); !slices.Equal(slices.Compact(union), testRules.Candidates(facts...)) {
+			t.Fatalf("what facts name by themselves and what they hide is not all: %v", facts)
 		}
 	}
 	f := fact(events.Decision, "p", 1, "op", "tie", "customer_a", "1", "customer_b", "2")
@@ -113,6 +128,26 @@ func randomFact(r *rand.Rand, k events.Kind) events.Fact {
 	set("total", "10", "20", "-")
 	set("started_at", "1", "2", "-")
 	return f
+}
+
+func TestCandidates(t *testing.T) {
+	known := fact(events.Order, "1", 1, "customer", "7", "email", "lan@example.vn", "anonymous_id", "x")
+	guest := fact(events.Order, "1", 2, "customer", "-", "phone", "+84912345678")
+	partial := fact(events.Order, "1", 3, "total", "5")
+	for name, tt := range map[string]struct {
+		facts         []events.Fact
+		found, hidden int
+	}{
+		"a known customer's, by the customer alone": {[]events.Fact{known}, 1, 0},
+		"amended":                 {[]events.Fact{known, partial}, 1, 0},
+		"a guest's, by all":       {[]events.Fact{guest}, 1, 0},
+		"a customer's, then none": {[]events.Fact{known, guest}, 4, 2},
+		"nobody's":                {[]events.Fact{partial}, 0, 0},
+	} {
+		if found, hidden := testRules.Candidates(tt.facts...), testRules.Hidden(tt.facts); len(found) != tt.found || len(hidden) != tt.hidden {
+			t.Errorf("%s: %v, hidden %v", name, found, hidden)
+		}
+	}
 }
 
 func TestJoin(t *testing.T) {

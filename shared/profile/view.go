@@ -38,12 +38,14 @@ func Combine(fragments []Fragment, identities map[string]Identity, l Limits) Vie
 	v := View{Traits: map[string]Register{}, Sums: map[string]Sum{}, Consent: map[string]Consent{}, Tags: []string{}}
 	claims, tags := map[string]Claim{}, map[string]bool{}
 	var checkout *Register
+	living := false // some customer record that is not deleted
 	for _, f := range fragments {
 		v.Members = append(v.Members, f.ID)
 		if f.Anchor != (Source{}) {
 			v.Sources = append(v.Sources, f.Anchor)
 		}
 		v.combineOrders(f.State)
+		living = living || f.ID.Class() == CustomerClass && f.State.Traits["deleted"].Value.String() != "true"
 		for k, r := range f.State.Traits {
 			join(v.Traits, k, r)
 		}
@@ -59,6 +61,9 @@ func Combine(fragments []Fragment, identities map[string]Identity, l Limits) Vie
 		if c := f.State.Checkout; c != nil && (checkout == nil || checkout.compare(*c) < 0) {
 			checkout = c
 		}
+	}
+	if living { // one record of a person is gone, by a merge at the source or to be made anew; the person is not
+		delete(v.Traits, "deleted")
 	}
 	v.ID = v.Members[0]
 	v.know(claims, identities)

@@ -127,3 +127,28 @@ func TestViewOfOne(t *testing.T) {
 		t.Error("a guest's address is shown as a source")
 	}
 }
+
+// TestDeletedCustomer: a person is gone at the source when all their records are.
+// A merge there, or a record made anew, leaves a deleted one behind.
+func TestDeletedCustomer(t *testing.T) {
+	record := func(id ID, fields ...string) Fragment {
+		f := Fragment{ID: id}
+		f.State.Join(Statement{Anchor: customerAnchor(string(id)), fact: fact(events.Customer, string(id), 2, fields...)})
+		return f
+	}
+	gone, kept, guest := record("c1", "deleted", "true"), record("c2", "first_name", "Lan"), Fragment{ID: "g1"}
+	for _, c := range []struct {
+		about     string
+		fragments []Fragment
+		want      string
+	}{
+		{"the only record", []Fragment{gone}, "true"},
+		{"with what a guest left", []Fragment{gone, guest}, "true"},
+		{"another record lives", []Fragment{gone, kept}, ""},
+		{"both are gone", []Fragment{gone, record("c2", "deleted", "true")}, "true"},
+	} {
+		if got := Combine(c.fragments, nil, DefaultLimits).Trait("deleted"); got != c.want {
+			t.Errorf("%s: deleted is %q; want %q", c.about, got, c.want)
+		}
+	}
+}

@@ -92,7 +92,7 @@ func (p *parser) at(n *yaml.Node, format string, args ...any) {
 	p.problems = append(p.problems, Problem{n.Line, n.Column, fmt.Sprintf(format, args...)})
 }
 
-var yamlLine = regexp.MustCompile(`^(?:yaml: )?line (\d+): (?:did not )?`)
+var yamlLine = regexp.MustCompile(`^(?:yaml: )?line (\d+): `)
 
 // document reads the one YAML document that the file must be.
 func (p *parser) document(text []byte) *yaml.Node {
@@ -103,12 +103,12 @@ func (p *parser) document(text []byte) *yaml.Node {
 	d := yaml.NewDecoder(bytes.NewReader(text))
 	var doc, next yaml.Node
 	if err := d.Decode(&doc); err != nil {
-		p.syntax(err)
+		p.syntax(err, text)
 		return nil
 	}
 	if err := d.Decode(&next); !errors.Is(err, io.EOF) {
 		if err != nil {
-			p.syntax(err)
+			p.syntax(err, text)
 		} else {
 			p.at(&next, "a second document begins here; keep one workspace per file and remove the line ---")
 		}
@@ -123,7 +123,7 @@ func (p *parser) document(text []byte) *yaml.Node {
 
 // syntax turns the library's error into a problem with its line. Its texts quote
 // no content beyond a character or an anchor's name.
-func (p *parser) syntax(err error) {
+func (p *parser) syntax(err error, text []byte) {
 	if errors.Is(err, io.EOF) {
 		p.problems = Problems{{Reason: "the file is empty; begin with a line like: workspace: my-shop"}}
 		return
@@ -132,6 +132,12 @@ func (p *parser) syntax(err error) {
 	if m := yamlLine.FindStringSubmatch(err.Error()); m != nil {
 		problem.Line, _ = strconv.Atoi(m[1]) // the expression admits digits only; an absurd number stays 0
 		problem.Reason = strings.TrimPrefix(err.Error()[len(m[0]):], "yaml: ")
+		if wanted, ok := strings.CutPrefix(problem.Reason, "did not find "); ok {
+			// Of these the library counts lines from 0, and names where the list or
+			// mapping begins.
+			problem.Line = min(problem.Line+1, 1+bytes.Count(bytes.TrimRight(text, " \t\r\n"), []byte("\n")))
+			problem.Reason = "missing, here or in what begins here: " + strings.TrimPrefix(wanted, "expected ")
+		}
 	}
 	problem.Reason = "not YAML: " + problem.Reason + "; check indentation (spaces, no tabs), quotes and colons"
 	p.problems = append(p.problems, problem)

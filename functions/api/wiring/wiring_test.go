@@ -239,7 +239,7 @@ func TestParkedAndReplayed(t *testing.T) {
 		if _, _, err := w.inbox.Put(t.Context(), delivery.Seal(d)); err != nil {
 			t.Fatal(err)
 		}
-		if err := w.inbox.Park(t.Context(), k, []delivery.Fault{{Class: connector.UnknownTopic, Reason: "topic x"}}, w.Now()); err != nil {
+		if err := w.inbox.Park(t.Context(), k, []delivery.Fault{{Class: connector.UnknownTopic, Reason: "topic x"}}, false, w.Now()); err != nil {
 			t.Fatal(err)
 		}
 		w.Advance(time.Second)

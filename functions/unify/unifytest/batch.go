@@ -110,16 +110,14 @@ func (b *batcher) orders() {
 	}
 	counted := map[profile.ID][]profile.Order{}
 	for _, facts := range records {
-		for _, f := range facts {
-			if f.Kind == events.Customer {
-				continue
+		for _, id := range b.rules.Candidates(facts...) {
+			if facts[0].Kind == events.Customer {
+				continue // its only fragment is its own
 			}
-			for _, id := range b.rules.Names(f) {
-				if b.Index[id] == nil {
-					b.Index[id] = map[string]bool{}
-				}
-				b.Index[id][f.RecordKey()] = true
+			if b.Index[id] == nil {
+				b.Index[id] = map[string]bool{}
 			}
+			b.Index[id][facts[0].RecordKey()] = true
 		}
 		if at, o, ok := b.rules.Contribution(facts); ok {
 			counted[at] = append(counted[at], o)

@@ -3,9 +3,9 @@
 //
 //	<workspace>#definition  CURRENT      what counts now
 //	<workspace>#definition  V#00000001   every version that ever did
-//	/loophub/<workspace>/connections/<name>/secrets   JSON array, any may sign
-//	/loophub/<workspace>/tokens                       JSON array of API tokens
-//	/loophub/<workspace>/identity-key                 32 bytes, base64, for ever
+//	<prefix>/<workspace>/connections/<name>/secrets   JSON array, any may sign
+//	<prefix>/<workspace>/tokens                       JSON array of API tokens
+//	<prefix>/<workspace>/identity-key                 32 bytes, base64, for ever
 package definition
 
 import (

@@ -27,45 +27,46 @@ type step struct {
 	run  func(ctx context.Context, w Workspace) error
 }
 
+func rewrite(change func(*profile.Fragment)) func(context.Context, Workspace) error {
+	return func(ctx context.Context, w Workspace) error {
+		f, err := w.Fragment(ctx, lan)
+		if err != nil {
+			return err
+		}
+		next := f.Clone()
+		if change(&next); next.Equal(f) {
+			return nil // it is as it should be
+		}
+		return w.Commit(ctx, next, nil, profile.Changes(f, next))
+	}
+}
+
+func settle(o profile.Order, withdraw bool) func(context.Context, Workspace) error {
+	return func(ctx context.Context, w Workspace) error {
+		f, err := w.Fragment(ctx, lan)
+		if err != nil {
+			return err
+		}
+		want := &o
+		if withdraw {
+			want = nil
+		}
+		var older profile.Older
+		next := f.Clone()
+		if own, ends := next.State.Reads(o.Record, want, []int64{o.At}); len(own) > 0 || ends {
+			if older, err = w.Older(ctx, lan, own, ends); err != nil {
+				return err
+			}
+		}
+		changed, moves := next.State.Settle(2, o.Record, want, older)
+		if !changed {
+			return nil
+		}
+		return w.Commit(ctx, next, moves, profile.Changes(f, next))
+	}
+}
+
 func steps() []step {
-	rewrite := func(change func(*profile.Fragment) []profile.Move) func(context.Context, Workspace) error {
-		return func(ctx context.Context, w Workspace) error {
-			f, err := w.Fragment(ctx, lan)
-			if err != nil {
-				return err
-			}
-			next := f.Clone()
-			moves := change(&next)
-			if len(moves) == 0 && next.Equal(f) {
-				return nil // it is as it should be
-			}
-			return w.Commit(ctx, next, moves, profile.Changes(f, next))
-		}
-	}
-	settle := func(o profile.Order, withdraw bool) func(context.Context, Workspace) error {
-		return func(ctx context.Context, w Workspace) error {
-			f, err := w.Fragment(ctx, lan)
-			if err != nil {
-				return err
-			}
-			want := &o
-			if withdraw {
-				want = nil
-			}
-			var older profile.Older
-			next := f.Clone()
-			if own, ends := next.State.Reads(o.Record, want, []int64{o.At}); len(own) > 0 || ends {
-				if older, err = w.Older(ctx, lan, own, ends); err != nil {
-					return err
-				}
-			}
-			changed, moves := next.State.Settle(2, o.Record, want, older)
-			if !changed {
-				return nil
-			}
-			return w.Commit(ctx, next, moves, profile.Changes(f, next))
-		}
-	}
 	amended := exampleOrder(1)
 	amended.Total = 3
 	return []step{
@@ -76,8 +77,8 @@ func steps() []step {
 			return w.Put(ctx, f)
 		}},
 		{"index", func(ctx context.Context, w Workspace) error { return w.Index(ctx, lan, "shop|order|1", 5) }},
-		{"first sight", rewrite(func(f *profile.Fragment) []profile.Move { f.Anchor = exampleFragment().Anchor; return nil })},
-		{"members", rewrite(func(f *profile.Fragment) []profile.Move { f.SetMembers([]profile.ID{lan, hoa}); return nil })},
+		{"first sight", rewrite(func(f *profile.Fragment) { f.Anchor = exampleFragment().Anchor })},
+		{"members", rewrite(func(f *profile.Fragment) { f.SetMembers([]profile.ID{lan, hoa}) })},
 		{"an order", settle(exampleOrder(1), false)},
 		{"another", settle(exampleOrder(2), false)},
 		{"one more, the oldest moves out", settle(exampleOrder(3), false)},

@@ -136,16 +136,21 @@ const (
 )
 
 // Park sets a delivery aside with the reasons: it leaves the queue, does not
-// expire, and is listed until it is replayed. Parking again renews the reasons.
+// expire unless it is said to, and is listed until it is replayed. What anybody
+// can send expires, or strangers would fill the list. Parking again renews the reasons.
 // At most 50 reasons of 400 bytes are kept. A body in the overflow bucket still
 // goes after 31 days.
-func (i *Inbox) Park(ctx context.Context, k delivery.Key, faults []delivery.Fault, now time.Time) error {
+func (i *Inbox) Park(ctx context.Context, k delivery.Key, faults []delivery.Fault, expires bool, now time.Time) error {
 	why, err := json.Marshal(cut(faults))
 	if err != nil {
 		return fmt.Errorf("parking delivery: %w", err)
 	}
+	remove := "q, x"
+	if expires {
+		remove = "q"
+	}
 	return i.update(ctx, "parking delivery", k, now,
-		"SET why = :why, pw = :pw, pt = if_not_exists(pt, :pt) REMOVE q, x", map[string]types.AttributeValue{
+		"SET why = :why, pw = :pw, pt = if_not_exists(pt, :pt) REMOVE "+remove, map[string]types.AttributeValue{
 			":why": &types.AttributeValueMemberS{Value: string(why)},
 			":pw":  &types.AttributeValueMemberS{Value: k.Workspace + "#" + k.Connection},
 			":pt":  number(now.UnixMilli()),

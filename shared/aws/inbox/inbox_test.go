@@ -128,7 +128,7 @@ func TestExpiredIsAbsent(t *testing.T) {
 	if err := w.inbox.Replay(t.Context(), d.Key, w.Now()); !errors.Is(err, delivery.ErrAbsent) {
 		t.Error(err)
 	}
-	if err := w.inbox.Park(t.Context(), d.Key, nil, w.Now()); !errors.Is(err, delivery.ErrAbsent) {
+	if err := w.inbox.Park(t.Context(), d.Key, nil, false, w.Now()); !errors.Is(err, delivery.ErrAbsent) {
 		t.Error(err)
 	}
 	again := w.delivery("order-1", "d1", "b")
@@ -187,6 +187,25 @@ func failing(call string, f *awstest.Fault) func(string) *awstest.Fault {
 	}
 }
 
+// TestParkedForATime: what anybody can send is listed while it lasts.
+func TestParkedForATime(t *testing.T) {
+	w := newWorld(t)
+	d := w.delivery("form-1", "d1", "a")
+	w.put(d)
+	for range 2 {
+		if err := w.inbox.Park(t.Context(), d.Key, []delivery.Fault{{Class: connector.Undecodable, Reason: "no form"}}, true, w.Now()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, want := range []int{1, 0} {
+		list, _, err := w.inbox.ListParked(t.Context(), w.listing("shop", ""))
+		if err != nil || len(list) != want || w.item(d.Key)["q"] != nil {
+			t.Error(list, err)
+		}
+		w.Advance(delivery.Retention + time.Hour)
+	}
+}
+
 func TestParkAndReplay(t *testing.T) {
 	w := newWorld(t)
 	d := w.delivery("order-1", "d1", "a")
@@ -194,7 +213,7 @@ func TestParkAndReplay(t *testing.T) {
 	faults := []delivery.Fault{{Class: connector.UnknownTopic, Reason: "topic x is not read"}}
 	parkedAt := w.Now()
 	for range 2 {
-		if err := w.inbox.Park(t.Context(), d.Key, faults, w.Now()); err != nil {
+		if err := w.inbox.Park(t.Context(), d.Key, faults, false, w.Now()); err != nil {
 			t.Fatal(err)
 		}
 		w.Advance(2 * delivery.Retention)
@@ -230,7 +249,7 @@ func TestParkAndReplay(t *testing.T) {
 	if err := w.inbox.Replay(t.Context(), d.Key, w.Now()); !errors.Is(err, delivery.ErrAbsent) {
 		t.Error(err)
 	}
-	if err := w.inbox.Park(t.Context(), d.Key, nil, w.Now()); !errors.Is(err, delivery.ErrAbsent) || w.item(d.Key) != nil {
+	if err := w.inbox.Park(t.Context(), d.Key, nil, false, w.Now()); !errors.Is(err, delivery.ErrAbsent) || w.item(d.Key) != nil {
 		t.Error("parking made an item of nothing")
 	}
 }
@@ -243,7 +262,7 @@ func TestParkBoundsReasons(t *testing.T) {
 	for i := range many {
 		many[i] = delivery.Fault{Class: connector.InvalidValue, Reason: strings.Repeat("lý do ", 1000)}
 	}
-	if err := w.inbox.Park(t.Context(), d.Key, many, w.Now()); err != nil {
+	if err := w.inbox.Park(t.Context(), d.Key, many, false, w.Now()); err != nil {
 		t.Fatal(err)
 	}
 	list, _, err := w.inbox.ListParked(t.Context(), w.listing("shop", ""))
@@ -263,7 +282,7 @@ func TestListsPage(t *testing.T) {
 		d := w.delivery(fmt.Sprint("order-", n), "d", "a")
 		w.put(d)
 		if n%2 == 0 {
-			if err := w.inbox.Park(t.Context(), d.Key, nil, w.Now()); err != nil {
+			if err := w.inbox.Park(t.Context(), d.Key, nil, false, w.Now()); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -316,6 +335,10 @@ func TestCursorIsSealed(t *testing.T) {
 	_, cursor, err := w.inbox.ListReceived(t.Context(), w.listing("shop", ""))
 	if err != nil || cursor == "" {
 		t.Fatal(cursor, err)
+	}
+	// One place in two lists: with one nonce for both, two cursors would give the sealing key's secret away.
+	if _, all, err := w.inbox.ListReceived(t.Context(), w.listing("", "")); err != nil || all[:16] == cursor[:16] {
+		t.Error("two purposes share a nonce", err)
 	}
 	if k, err := delivery.ParseKey("saigon", cursor); err == nil {
 		t.Error("the cursor can be read:", k)
@@ -425,7 +448,7 @@ func TestErrorsAreWrapped(t *testing.T) {
 	_, _, received := w.inbox.ListReceived(t.Context(), w.listing("shop", ""))
 	for want, err := range map[string]error{
 		"storing delivery": put, "reading delivery": get, "listing parked": parked, "listing received": received,
-		"parking delivery":   w.inbox.Park(t.Context(), d.Key, nil, w.Now()),
+		"parking delivery":   w.inbox.Park(t.Context(), d.Key, nil, false, w.Now()),
 		"replaying delivery": w.inbox.Replay(t.Context(), d.Key, w.Now()),
 	} {
 		var api interface{ ErrorCode() string }

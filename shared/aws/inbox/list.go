@@ -28,7 +28,9 @@ func (i *Inbox) ListParked(ctx context.Context, q delivery.Listing) ([]delivery.
 		TableName: &i.table, IndexName: aws.String("parked"), ScanIndexForward: aws.Bool(false), Limit: aws.Int32(l.limit()),
 		KeyConditionExpression: aws.String("pw = :pw"),
 		ExpressionAttributeValues: map[string]types.AttributeValue{
-			":pw": &types.AttributeValueMemberS{Value: l.Workspace + "#" + l.Connection}},
+			":pw":  &types.AttributeValueMemberS{Value: l.Workspace + "#" + l.Connection},
+			":now": number(l.Now.Unix())},
+		FilterExpression: aws.String("attribute_not_exists(x) OR x >= :now"),
 	}
 	var err error
 	if in.ExclusiveStartKey, err = l.start(); err != nil {
@@ -114,7 +116,8 @@ type listing struct {
 
 // A cursor is the key where a page ended. A scan may end at another workspace's
 // item, whose key is nobody else's business: so cursors are encrypted for the
-// workspace. The nonce is derived from the text: one text, one cursor.
+// workspace. The nonce is derived from text and purpose: one text in one list, one
+// cursor, and never one nonce for two.
 
 // purpose binds a cursor to what it was given for.
 func (l listing) purpose() []byte { return []byte(l.list + " " + l.Workspace + "#" + l.Connection) }
@@ -156,6 +159,7 @@ func (l listing) cursor(last map[string]types.AttributeValue) (string, error) {
 		return "", err
 	}
 	mac := hmac.New(sha256.New, nonceKey)
+	mac.Write(l.purpose()) // its end can't be mistaken: a name holds no brace, and the text begins with one
 	mac.Write(plain)
 	nonce := mac.Sum(nil)[:a.NonceSize()]
 	return base64.RawURLEncoding.EncodeToString(a.Seal(nonce, nonce, plain, l.purpose())), nil

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -22,6 +23,7 @@ import (
 
 	connector "loophub/connectors"
 	"loophub/connectors/all"
+	"loophub/connectors/operator"
 	api "loophub/functions/api/wiring"
 	ingest "loophub/functions/ingest/wiring"
 	publish "loophub/functions/publish/wiring"
@@ -176,7 +178,13 @@ func named(file string, err error) error {
 	}
 	var b strings.Builder
 	for _, p := range problems {
-		fmt.Fprintf(&b, "\n  %s:%d:%d: %s", filepath.ToSlash(file), p.Line, p.Column, p.Reason)
+		place := filepath.ToSlash(file)
+		for _, n := range []int{p.Line, p.Column} {
+			if n > 0 {
+				place += ":" + strconv.Itoa(n)
+			}
+		}
+		b.WriteString("\n  " + place + ": " + p.Reason)
 	}
 	return fmt.Errorf("the workspace file is refused, nothing has changed:%s", b.String())
 }
@@ -185,12 +193,16 @@ func named(file string, err error) error {
 func (h *hub) invite(out io.Writer) {
 	fmt.Fprintf(out, "\nYour own try. All connections sign with the secret %s; the API's token is %s.\n", localSecret, h.token())
 	var shopify, form string
+	var others []string
 	for _, name := range slices.Sorted(keys(h.workspace.Connections)) {
-		switch h.workspace.Connections[name].Connector {
+		switch c := h.workspace.Connections[name].Connector; c {
 		case "shopify":
 			shopify = name
 		case "form":
 			form = name
+		case operator.Name: // nothing from outside may post to it
+		default:
+			others = append(others, fmt.Sprintf("\n  # %s takes the webhooks of %s at %s/hooks/%s/%s\n", name, c, h.url, h.workspace.ID, name))
 		}
 	}
 	if shopify != "" {
@@ -209,6 +221,7 @@ func (h *hub) invite(out io.Writer) {
   curl -i %s/hooks/%s/%s -H 'Origin: %s' -d key=%s -d email=ban@example.vn -d name='Nguyễn Bạn'
 `, h.url, h.workspace.ID, form, origin, c.Settings["public_key"])
 	}
+	fmt.Fprint(out, strings.Join(others, ""))
 	fmt.Fprintf(out, `
   # who is it?
   curl -s '%[1]s/v1/profiles?email=ban@example.vn' -H 'Authorization: Bearer %[2]s'

@@ -20,7 +20,12 @@ usage: loophub COMMAND [FLAGS]
   run      start Loophub here, play the demo shop, and stay up
   story    play the demo shop, check every figure, and stop
   samples  send a folder of real payloads through, and compare with the table
-  apply    upload a workspace file to the AWS account of the environment`
+  apply    upload a workspace file to the AWS account of the environment
+
+  -workspace FILE   the workspace (run, story, apply); else the demo shop's
+  -port N           where to listen (run); else 8080
+  -dir FOLDER       the payloads (samples)
+  -table, -name     Hub table and name of the deployment (apply)`
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

@@ -120,7 +120,7 @@ func (s step) expected() int {
 
 // became tells, from log and bus, what the last request led to.
 func (h *hub) became() string {
-	var words, profiles []string
+	var stored, unified, profiles []string // ingest may log after unify: they run side by side
 	var delivery string
 	for _, l := range h.taken() {
 		if l.Event {
@@ -132,15 +132,22 @@ func (h *hub) became() string {
 			continue
 		}
 		var m line
-		if json.Unmarshal([]byte(l.Text), &m) != nil || l.Source != "ingest" && l.Source != "unify" {
+		if json.Unmarshal([]byte(l.Text), &m) != nil {
 			continue
 		}
-		words = append(words, m.Msg)
+		switch l.Source {
+		case "ingest":
+			stored = append(stored, m.Msg)
+		case "unify":
+			unified = append(unified, m.Msg)
+		default:
+			continue
+		}
 		if m.Delivery != "" {
 			delivery = m.Delivery
 		}
 	}
-	text := " " + strings.Join(words, ", ")
+	text := " " + strings.Join(append(stored, unified...), ", ")
 	if len(profiles) > 0 {
 		text += " · profile " + strings.Join(profiles, " and ")
 	}

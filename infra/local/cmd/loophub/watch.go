@@ -73,6 +73,10 @@ func readable(l local.Line) string {
 	switch {
 	case m.Level == "ERROR":
 		return fmt.Sprintf("%-9s %s %s %s %s", l.Source, m.Msg, m.Class, m.Code, m.Delivery)
+	case l.Source == "ingest" && m.Msg == "refused":
+		return fmt.Sprintf("webhook   %s → %d refused: it does not verify; its connector's README says what to look for", dash(m.Connection), m.Status)
+	case l.Source == "unify" && m.Msg == "parked":
+		return fmt.Sprintf("%-9s %s, %s; GET /v1/deliveries?status=parked says why", m.Msg, m.Connection, facts(m.Items))
 	case l.Source == "ingest":
 		return fmt.Sprintf("webhook   %s → %d %s %s", dash(m.Connection), m.Status, m.Msg, m.Delivery)
 	case l.Source == "unify":

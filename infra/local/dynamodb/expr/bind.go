@@ -45,9 +45,6 @@ func placeholder(key string, sigil byte) bool {
 	return len(key) > 1 && key[0] == sigil && run(key, 1, wordByte) == len(key)
 }
 
-// Given says whether the request has names, and whether it has values.
-func (b *Bindings) Given() (names, values bool) { return b.names != nil, b.values != nil }
-
 // Unused refuses placeholders that no expression has used. It is asked after every expression was read.
 func (b *Bindings) Unused() error {
 	for _, side := range []struct {

@@ -1,0 +1,140 @@
+package api
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"loophub/shared/profile"
+	"loophub/shared/segment"
+	"loophub/shared/workspace"
+)
+
+// The shapes of openapi.yaml.
+
+type why struct {
+	Profile profile.ID `json:"profile"`
+	Segment string     `json:"segment"`
+	About   string     `json:"about"`
+	When    string     `json:"when"`
+	At      string     `json:"at"`
+	In      bool       `json:"in"`
+	Next    *string    `json:"next"`
+	Clauses []clause   `json:"clauses"`
+}
+
+type clause struct {
+	Text    string `json:"text"`
+	Value   bool   `json:"value"`
+	Decided bool   `json:"decided"`
+	Saw     []saw  `json:"saw"`
+}
+
+type saw struct {
+	Text    string   `json:"text"`
+	Value   string   `json:"value"`
+	Records []string `json:"records"`
+}
+
+// why decides now whether a profile is in a segment of the definition that
+// counts, and says what each clause of the rule saw.
+func (h *handling) why(ctx context.Context) (any, error) {
+	q, err := h.query("segment")
+	if err != nil {
+		return nil, err
+	}
+	d, ok := h.workspace.Segments[q["segment"]]
+	if !ok {
+		return nil, notFound("there is no such segment in the workspace's definition; name one as ?segment=")
+	}
+	s, err := compile(d, h.workspace.Zone)
+	if err != nil {
+		return nil, err
+	}
+	members, err := h.one(ctx)
+	if err != nil {
+		return nil, err
+	}
+	v, err := h.combined(ctx, members)
+	if err != nil {
+		return nil, err
+	}
+	r, err := h.decide(ctx, s, v, members)
+	if err != nil {
+		return nil, err
+	}
+	return whyOf(s, v.ID, h.now, r), nil
+}
+
+func compile(d workspace.Segment, zone string) (segment.Segment, error) {
+	z, err := time.LoadLocation(zone)
+	if err != nil {
+		return segment.Segment{}, fmt.Errorf("loading the workspace's zone: %w", err)
+	}
+	s, err := segment.Compile(d.Name, segment.Definition{About: d.About, When: d.When}, z)
+	if err != nil { // it was checked when it was applied: by another version
+		return s, fmt.Errorf("reading the rule of segment %s: %w", d.Name, err)
+	}
+	return s, nil
+}
+
+// decide evaluates, and once more with older orders where the rule reaches beyond
+// those that a profile carries.
+func (h *handling) decide(ctx context.Context, s segment.Segment, v profile.View, members []profile.Fragment) (segment.Result, error) {
+	view := segment.View{View: v}
+	r, err := segment.Evaluate(s, view, h.now)
+	if err != nil || r.Older.IsZero() {
+		return r, err
+	}
+	for _, f := range members {
+		if f.State.Orders == int64(len(f.State.Recent)) {
+			continue
+		}
+		l, err := h.hub.OlderOrders(ctx, f.ID, r.Older)
+		if err != nil {
+			return r, fmt.Errorf("reading older orders: %w", err)
+		}
+		view.Older = append(view.Older, l...)
+	}
+	view.Older = append(view.Older, beyond(v, members)...)
+	view.Since = r.Older
+	return segment.Evaluate(s, view, h.now)
+}
+
+// beyond are the newest orders of the members that the view of the whole has no
+// room for.
+func beyond(v profile.View, members []profile.Fragment) []profile.Order {
+	carried := map[string]bool{}
+	for _, o := range v.Recent {
+		carried[o.Record] = true
+	}
+	var l []profile.Order
+	for _, f := range members {
+		for _, o := range f.State.Recent {
+			if !carried[o.Record] {
+				l = append(l, o)
+			}
+		}
+	}
+	return l
+}
+
+func whyOf(s segment.Segment, id profile.ID, now time.Time, r segment.Result) why {
+	w := why{Profile: id, Segment: s.Name, About: s.About, When: s.When, At: rfc3339(now.UnixMilli()), In: r.In, Clauses: []clause{}}
+	if !r.Next.IsZero() {
+		next := rfc3339(r.Next.UnixMilli())
+		w.Next = &next
+	}
+	for _, c := range r.Why {
+		one := clause{Text: c.Text, Value: c.Value, Decided: c.Decided, Saw: []saw{}}
+		for _, x := range c.Saw {
+			records := x.Records
+			if records == nil {
+				records = []string{}
+			}
+			one.Saw = append(one.Saw, saw{x.Text, x.Value, records})
+		}
+		w.Clauses = append(w.Clauses, one)
+	}
+	return w
+}
