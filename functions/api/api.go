@@ -41,6 +41,8 @@ type Profiles interface {
 	// Fragments reads fragments in the order of ids; Version 0 = not stored.
 	Fragments(ctx context.Context, ids []profile.ID) ([]profile.Fragment, error)
 	Identities(ctx context.Context, ids []string) (map[string]profile.Identity, error)
+	// OlderOrders are a fragment's orders beyond its newest, placed at since or later.
+	OlderOrders(ctx context.Context, id profile.ID, since time.Time) ([]profile.Order, error)
 }
 
 // History is the log of facts, and where it speaks of a fragment.

@@ -158,9 +158,22 @@ func gather(seeds []profile.ID, at map[profile.ID]profile.Fragment) [][]profile.
 	return groups
 }
 
-// views combines profiles with what lies on their addresses, which is read last: a
-// withdrawal that came in between is in.
+// views are profiles as the API shows them.
 func (h *handling) views(ctx context.Context, groups [][]profile.Fragment) ([]view, error) {
+	combined, err := h.combine(ctx, groups)
+	if err != nil {
+		return nil, err
+	}
+	list := make([]view, 0, len(combined))
+	for _, v := range combined {
+		list = append(list, viewOf(v))
+	}
+	return list, nil
+}
+
+// combine joins profiles with what lies on their addresses, which is read last: a
+// withdrawal that came in between is in.
+func (h *handling) combine(ctx context.Context, groups [][]profile.Fragment) ([]profile.View, error) {
 	claims := map[string]bool{}
 	for _, g := range groups {
 		for _, f := range g {
@@ -176,9 +189,9 @@ func (h *handling) views(ctx context.Context, groups [][]profile.Fragment) ([]vi
 			return nil, fmt.Errorf("reading identities: %w", err)
 		}
 	}
-	list := make([]view, 0, len(groups))
+	list := make([]profile.View, 0, len(groups))
 	for _, g := range groups {
-		list = append(list, viewOf(profile.Combine(g, identities, h.rules.Limits)))
+		list = append(list, profile.Combine(g, identities, h.rules.Limits))
 	}
 	return list, nil
 }

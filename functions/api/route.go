@@ -23,6 +23,7 @@ var routes = []route{
 	{http.MethodGet, "/v1/profiles", false, http.StatusOK, (*handling).profiles},
 	{http.MethodPost, "/v1/profiles/merge", false, http.StatusAccepted, (*handling).merge},
 	{http.MethodGet, "/v1/profiles/{id}/timeline", false, http.StatusOK, (*handling).timeline},
+	{http.MethodGet, "/v1/profiles/{id}/why", false, http.StatusOK, (*handling).why},
 	{http.MethodPost, "/v1/profiles/{id}/unmerge", false, http.StatusAccepted, (*handling).unmerge},
 	{http.MethodGet, "/v1/deliveries", false, http.StatusOK, (*handling).deliveries},
 	{http.MethodPost, "/v1/deliveries/{key}/replay", false, http.StatusAccepted, (*handling).replay},

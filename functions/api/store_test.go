@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"loophub/events"
 	"loophub/functions/api"
@@ -188,4 +189,19 @@ func (s *store) Timeline(_ context.Context, fragment profile.ID, before api.Inde
 		return list[:limit], true, nil
 	}
 	return list, false, nil
+}
+
+// OlderOrders reads them off the facts.
+func (s *store) OlderOrders(_ context.Context, id profile.ID, since time.Time) ([]profile.Order, error) {
+	if err := s.world.step("OlderOrders"); err != nil {
+		return nil, err
+	}
+	var l []profile.Order
+	for _, facts := range s.facts {
+		at, o, ok := s.rules.Contribution(facts)
+		if ok && at == id && o.At >= since.UnixMilli() && !slices.Contains(s.fragments[id].State.Recent, o) {
+			l = append(l, o)
+		}
+	}
+	return l, nil
 }

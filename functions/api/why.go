@@ -55,15 +55,15 @@ func (h *handling) why(ctx context.Context) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	v, err := h.combined(ctx, members)
+	v, err := h.combine(ctx, [][]profile.Fragment{members})
 	if err != nil {
 		return nil, err
 	}
-	r, err := h.decide(ctx, s, v, members)
+	r, err := h.evaluate(ctx, s, v[0], members)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("deciding segment %s: %w", s.Name, err)
 	}
-	return whyOf(s, v.ID, h.now, r), nil
+	return whyOf(s, v[0].ID, h.now, r), nil
 }
 
 func compile(d workspace.Segment, zone string) (segment.Segment, error) {
@@ -78,15 +78,16 @@ func compile(d workspace.Segment, zone string) (segment.Segment, error) {
 	return s, nil
 }
 
-// decide evaluates, and once more with older orders where the rule reaches beyond
+// evaluate decides, and once more with older orders where the rule reaches beyond
 // those that a profile carries.
-func (h *handling) decide(ctx context.Context, s segment.Segment, v profile.View, members []profile.Fragment) (segment.Result, error) {
+func (h *handling) evaluate(ctx context.Context, s segment.Segment, v profile.View, members []profile.Fragment) (segment.Result, error) {
 	view := segment.View{View: v}
 	r, err := segment.Evaluate(s, view, h.now)
 	if err != nil || r.Older.IsZero() {
 		return r, err
 	}
 	for _, f := range members {
+		view.Older = append(view.Older, f.State.Recent...) // the profile has room for the newest of all members alone
 		if f.State.Orders == int64(len(f.State.Recent)) {
 			continue
 		}
@@ -96,33 +97,14 @@ func (h *handling) decide(ctx context.Context, s segment.Segment, v profile.View
 		}
 		view.Older = append(view.Older, l...)
 	}
-	view.Older = append(view.Older, beyond(v, members)...)
 	view.Since = r.Older
 	return segment.Evaluate(s, view, h.now)
 }
 
-// beyond are the newest orders of the members that the view of the whole has no
-// room for.
-func beyond(v profile.View, members []profile.Fragment) []profile.Order {
-	carried := map[string]bool{}
-	for _, o := range v.Recent {
-		carried[o.Record] = true
-	}
-	var l []profile.Order
-	for _, f := range members {
-		for _, o := range f.State.Recent {
-			if !carried[o.Record] {
-				l = append(l, o)
-			}
-		}
-	}
-	return l
-}
-
 func whyOf(s segment.Segment, id profile.ID, now time.Time, r segment.Result) why {
-	w := why{Profile: id, Segment: s.Name, About: s.About, When: s.When, At: rfc3339(now.UnixMilli()), In: r.In, Clauses: []clause{}}
+	w := why{Profile: id, Segment: s.Name, About: s.About, When: s.When, At: stamp(now.UnixMilli()), In: r.In, Clauses: []clause{}}
 	if !r.Next.IsZero() {
-		next := rfc3339(r.Next.UnixMilli())
+		next := stamp(r.Next.UnixMilli())
 		w.Next = &next
 	}
 	for _, c := range r.Why {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -133,6 +134,32 @@ func (w Workspace) Older(ctx context.Context, id profile.ID, own []profile.Looku
 		}
 	}
 	return o, nil
+}
+
+// OlderOrders are a fragment's orders beyond its newest, placed at since or later.
+func (w Workspace) OlderOrders(ctx context.Context, id profile.ID, since time.Time) ([]profile.Order, error) {
+	in := w.query("g", string(id), "", false, 0)
+	in.KeyConditionExpression = aws.String("pk = :p AND sk BETWEEN :s AND :e")
+	in.ExpressionAttributeValues[":s"] = text(fmt.Sprintf("o#%013d", max(since.UnixMilli(), 0)))
+	in.ExpressionAttributeValues[":e"] = text("o#~")
+	var l []profile.Order
+	for {
+		out, err := w.db.Query(ctx, in)
+		if err != nil {
+			return nil, classed(err)
+		}
+		for _, item := range out.Items {
+			o, err := readOrder(item)
+			if err != nil {
+				return nil, err
+			}
+			l = append(l, *o)
+		}
+		if out.LastEvaluatedKey == nil {
+			return l, nil
+		}
+		in.ExclusiveStartKey = out.LastEvaluatedKey
+	}
 }
 
 func readOrder(item key) (*profile.Order, error) {
