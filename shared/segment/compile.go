@@ -28,6 +28,9 @@ const maxCost = 200_000
 // Compile reads a rule. Its error is Problems where the rule is at fault. The
 // zone says where days, weeks, months and years begin.
 func Compile(name string, d Definition, zone *time.Location) (Segment, error) {
+	if zone == nil {
+		zone = time.UTC
+	}
 	if len(d.When) > MaxSize {
 		return Segment{}, Problems{{1, 1, fmt.Sprintf("the rule has %d bytes; use at most %d, or make two segments of it", len(d.When), MaxSize)}}
 	}
