@@ -76,8 +76,11 @@ func TestTheWallClockRunsInABubble(t *testing.T) {
 		w.post("hopeless 1")
 		time.Sleep(2*time.Minute + time.Second) // the bubble's time
 		synctest.Wait()
-		if len(w.swept) != 2 {
-			t.Errorf("swept %d times in two minutes", len(w.swept))
+		w.mu.Lock()
+		swept := len(w.swept)
+		w.mu.Unlock()
+		if swept != 2 {
+			t.Errorf("swept %d times in two minutes", swept)
 		}
 		time.Sleep(time.Hour)
 		synctest.Wait()

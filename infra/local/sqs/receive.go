@@ -83,11 +83,13 @@ func (s *Service) await(ctx context.Context, q *queue, count int, visibility, wa
 			after()
 			return out, nil
 		}
-		w := &waiter{roused: make(chan struct{}), resume: work.Park(ctx)}
+		w := &waiter{roused: make(chan struct{})}
 		q.waiters[w] = true
+		// The timer stands before the task is counted out: who then finds all at rest must see what time will bring.
+		withdraw := s.timers.At(until, func() { s.rouseOne(q, w) })
+		w.resume = work.Park(ctx)
 		s.mu.Unlock()
 		after()
-		withdraw := s.timers.At(until, func() { s.rouseOne(q, w) })
 		select {
 		case <-w.roused:
 		case <-ctx.Done():
