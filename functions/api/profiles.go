@@ -158,42 +158,36 @@ func gather(seeds []profile.ID, at map[profile.ID]profile.Fragment) [][]profile.
 	return groups
 }
 
-// views are profiles as the API shows them.
+// views combines profiles with what lies on their addresses, which is read last: a
+// withdrawal that came in between is in.
 func (h *handling) views(ctx context.Context, groups [][]profile.Fragment) ([]view, error) {
-	combined, err := h.combine(ctx, groups)
+	identities, err := h.identities(ctx, slices.Concat(groups...))
 	if err != nil {
 		return nil, err
 	}
-	list := make([]view, 0, len(combined))
-	for _, v := range combined {
-		list = append(list, viewOf(v))
+	list := make([]view, 0, len(groups))
+	for _, g := range groups {
+		list = append(list, viewOf(profile.Combine(g, identities, h.rules.Limits)))
 	}
 	return list, nil
 }
 
-// combine joins profiles with what lies on their addresses, which is read last: a
-// withdrawal that came in between is in.
-func (h *handling) combine(ctx context.Context, groups [][]profile.Fragment) ([]profile.View, error) {
+// identities reads what is stored of all identifiers that fragments claim.
+func (h *handling) identities(ctx context.Context, fragments []profile.Fragment) (map[string]profile.Identity, error) {
 	claims := map[string]bool{}
-	for _, g := range groups {
-		for _, f := range g {
-			for id := range f.State.Claims {
-				claims[id] = true
-			}
+	for _, f := range fragments {
+		for id := range f.State.Claims {
+			claims[id] = true
 		}
 	}
-	identities := map[string]profile.Identity{}
-	if len(claims) > 0 {
-		var err error
-		if identities, err = h.hub.Identities(ctx, slices.Sorted(maps.Keys(claims))); err != nil {
-			return nil, fmt.Errorf("reading identities: %w", err)
-		}
+	if len(claims) == 0 {
+		return nil, nil
 	}
-	list := make([]profile.View, 0, len(groups))
-	for _, g := range groups {
-		list = append(list, profile.Combine(g, identities, h.rules.Limits))
+	m, err := h.hub.Identities(ctx, slices.Sorted(maps.Keys(claims)))
+	if err != nil {
+		return nil, fmt.Errorf("reading identities: %w", err)
 	}
-	return list, nil
+	return m, nil
 }
 
 // one reads the profile that the path names by any of its fragments.

@@ -43,9 +43,12 @@ func (h *handling) why(ctx context.Context) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	if q["segment"] == "" {
+		return nil, badRequest("name a segment of the workspace's definition as ?segment=")
+	}
 	d, ok := h.workspace.Segments[q["segment"]]
 	if !ok {
-		return nil, notFound("there is no such segment in the workspace's definition; name one as ?segment=")
+		return nil, notFound("there is no such segment in the workspace's definition")
 	}
 	s, err := compile(d, h.workspace.Zone)
 	if err != nil {
@@ -55,15 +58,16 @@ func (h *handling) why(ctx context.Context) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	v, err := h.combine(ctx, [][]profile.Fragment{members})
+	identities, err := h.identities(ctx, members)
 	if err != nil {
 		return nil, err
 	}
-	r, err := h.evaluate(ctx, s, v[0], members)
+	v := segment.Combine(members, identities, h.rules.Limits)
+	r, err := h.evaluate(ctx, s, v, members)
 	if err != nil {
 		return nil, fmt.Errorf("deciding segment %s: %w", s.Name, err)
 	}
-	return whyOf(s, v[0].ID, h.now, r), nil
+	return whyOf(s, v.ID, h.now, r), nil
 }
 
 func compile(d workspace.Segment, zone string) (segment.Segment, error) {
@@ -79,15 +83,14 @@ func compile(d workspace.Segment, zone string) (segment.Segment, error) {
 }
 
 // evaluate decides, and once more with older orders where the rule reaches beyond
-// those that a profile carries.
-func (h *handling) evaluate(ctx context.Context, s segment.Segment, v profile.View, members []profile.Fragment) (segment.Result, error) {
-	view := segment.View{View: v}
-	r, err := segment.Evaluate(s, view, h.now)
+// those that fragments carry.
+func (h *handling) evaluate(ctx context.Context, s segment.Segment, v segment.View, members []profile.Fragment) (segment.Result, error) {
+	r, err := segment.Evaluate(s, v, h.now)
 	if err != nil || r.Older.IsZero() {
 		return r, err
 	}
+	var older []profile.Order
 	for _, f := range members {
-		view.Older = append(view.Older, f.State.Recent...) // the profile has room for the newest of all members alone
 		if f.State.Orders == int64(len(f.State.Recent)) {
 			continue
 		}
@@ -95,10 +98,9 @@ func (h *handling) evaluate(ctx context.Context, s segment.Segment, v profile.Vi
 		if err != nil {
 			return r, fmt.Errorf("reading older orders: %w", err)
 		}
-		view.Older = append(view.Older, l...)
+		older = append(older, l...)
 	}
-	view.Since = r.Older
-	return segment.Evaluate(s, view, h.now)
+	return segment.Evaluate(s, v.With(older, r.Older), h.now)
 }
 
 func whyOf(s segment.Segment, id profile.ID, now time.Time, r segment.Result) why {

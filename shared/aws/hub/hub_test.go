@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/google/go-cmp/cmp"
@@ -174,6 +175,15 @@ func TestOlderOrders(t *testing.T) {
 	want = profile.Older{Own: &amended, Newest: []profile.Order{exampleOrder(4_000), amended}, Oldest: []profile.Order{exampleOrder(0), exampleOrder(500)}}
 	if diff := cmp.Diff(want, read([]profile.Lookup{at(3)}, true)); diff != "" {
 		t.Error(diff)
+	}
+	// for people: from a moment on, oldest first, the last millisecond included
+	since, err := w.OlderOrders(t.Context(), lan, time.UnixMilli(1_000))
+	w.must(err)
+	if diff := cmp.Diff([]profile.Order{exampleOrder(1_000), exampleOrder(2_000), amended, exampleOrder(4_000)}, since); diff != "" {
+		t.Error(diff)
+	}
+	if l, err := w.OlderOrders(t.Context(), hoa, time.UnixMilli(4_102_444_799_999)); err != nil || len(l) != 1 {
+		t.Error(l, err)
 	}
 	if empty, err := w.Older(t.Context(), "ndddddddddddddddddddddddd", nil, true); err != nil || empty.Newest != nil || empty.Oldest != nil {
 		t.Error(empty, err)

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -210,11 +211,35 @@ func send(r *http.Request) (int, []byte, error) {
 
 // check reads the API and gives what differs from what the step wants.
 func (h *hub) check(ctx context.Context, s step) ([]string, error) {
-	got, err := h.get(ctx, s.Get)
+	path, err := h.named(ctx, s.Get)
+	if err != nil {
+		return nil, err
+	}
+	got, err := h.get(ctx, path)
 	if err != nil {
 		return nil, err
 	}
 	return differences("", s.Want, got), nil
+}
+
+// person is an e-mail address in a story's path that stands for the profile's id.
+var person = regexp.MustCompile(`\{([^}]+)\}`)
+
+// named puts a profile's id where a path names a person by an e-mail address.
+func (h *hub) named(ctx context.Context, path string) (string, error) {
+	m := person.FindStringSubmatch(path)
+	if m == nil {
+		return path, nil
+	}
+	got, err := h.get(ctx, "/v1/profiles?email="+url.QueryEscape(m[1]))
+	if err != nil {
+		return "", err
+	}
+	list, _ := got.(map[string]any)["profiles"].([]any)
+	if len(list) != 1 {
+		return "", fmt.Errorf("%s has %d profiles, not one", m[1], len(list))
+	}
+	return strings.Replace(path, m[0], fmt.Sprint(list[0].(map[string]any)["id"]), 1), nil
 }
 
 func (h *hub) get(ctx context.Context, path string) (any, error) {
