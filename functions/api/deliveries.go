@@ -162,3 +162,46 @@ func (h *handling) replay(ctx context.Context) (any, error) {
 }
 
 func keyPart(s string) bool { return len(s) <= maxKey && utf8.ValidString(s) }
+
+// replayAll puts a page of a connection's parked deliveries back into the queue:
+// after an outage there are thousands.
+func (h *handling) replayAll(ctx context.Context) (any, error) {
+	if _, err := h.query(); err != nil {
+		return nil, err
+	}
+	var in struct{ Connection, Class, Cursor string }
+	if err := h.body(&in); err != nil {
+		return nil, err
+	}
+	switch {
+	case !workspace.ValidID(in.Connection):
+		return nil, badRequest("name the connection whose parked deliveries are to be processed again")
+	case len(in.Cursor) > maxCursor:
+		return nil, errCursor
+	}
+	page, next, err := h.Inbox.ListParked(ctx, delivery.Listing{Workspace: h.workspace.ID, Connection: in.Connection,
+		Cursor: in.Cursor, Limit: maxLimit, Now: h.now, Key: h.rules.Key})
+	if errors.Is(err, delivery.ErrCursor) {
+		return nil, errCursor
+	}
+	if err != nil {
+		return nil, fmt.Errorf("listing deliveries: %w", err)
+	}
+	replayed := 0
+	for _, d := range page {
+		if in.Class != "" && !slices.ContainsFunc(d.Faults, func(f delivery.Fault) bool { return string(f.Class) == in.Class }) {
+			continue
+		}
+		switch err := h.Inbox.Replay(ctx, d.Key, h.now); {
+		case err == nil:
+			replayed++
+		case !errors.Is(err, delivery.ErrAbsent): // absent: it has expired meanwhile
+			return nil, fmt.Errorf("replaying: %w", err)
+		}
+	}
+	answer := map[string]any{"replayed": replayed, "next_cursor": nil}
+	if next != "" {
+		answer["next_cursor"] = next
+	}
+	return answer, nil
+}

@@ -149,3 +149,33 @@ func TestReplay(t *testing.T) {
 		t.Error("more was replayed")
 	}
 }
+
+// TestReplayAll: after an outage a connection's parked deliveries go back together,
+// those of one class if that is asked for.
+func TestReplayAll(t *testing.T) {
+	w := newWorld()
+	a, b := w.lay("saigon", "shop", "1", true), w.lay("saigon", "shop", "2", true)
+	w.lay("saigon", "web", "3", true)
+	w.lay("hanoi", "shop", "4", true)
+	w.parked["saigon#shop"][1].Faults = []delivery.Fault{{Class: connector.Unprocessed, Reason: "the table was down"}}
+	for body, want := range map[string][]delivery.Key{
+		`{"connection":"shop"}`:                       {a, b},
+		`{"connection":"shop","class":"unprocessed"}`: {b},
+		`{"connection":"shop","class":"undecodable"}`: nil,
+		`{"connection":"nothing-there"}`:              nil,
+	} {
+		w.replayed = nil
+		r := w.send(t, ask(http.MethodPost, "/v1/deliveries/replay", "saigon", body))
+		if r.StatusCode != http.StatusAccepted || r.Body != fmt.Sprintf(`{"next_cursor":null,"replayed":%d}`, len(want)) {
+			t.Errorf("%s: %d %s", body, r.StatusCode, r.Body)
+		}
+		if twice := append(slices.Clone(want), want...); !slices.Equal(w.replayed, twice) {
+			t.Errorf("%s: replayed %v, want %v", body, w.replayed, twice)
+		}
+	}
+	for _, body := range []string{``, `{}`, `{"connection":"a#b"}`, `{"connection":"shop","cursor":"forged"}`, `{"connection":"shop","all":true}`} {
+		if r := w.send(t, ask(http.MethodPost, "/v1/deliveries/replay", "saigon", body)); r.StatusCode != http.StatusBadRequest {
+			t.Errorf("%s: %d %s", body, r.StatusCode, r.Body)
+		}
+	}
+}
