@@ -87,6 +87,15 @@ func (h *handling) body(v any) error {
 	if _, err := d.Token(); err != io.EOF {
 		return badRequest("the body holds more than one JSON object")
 	}
+	var names map[string]json.RawMessage
+	if err := json.Unmarshal(b, &names); err != nil {
+		return badRequest("the body is not a JSON object")
+	}
+	for name := range names { // the decoder would take them in any case, and a long s for an s
+		if strings.Trim(name, "abcdefghijklmnopqrstuvwxyz") != "" {
+			return badRequest("the names in the body are written in lower case, as GET /v1/openapi.yaml has them")
+		}
+	}
 	return nil
 }
 
