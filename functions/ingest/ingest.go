@@ -52,11 +52,13 @@ type Stage struct {
 	Config
 	connectors map[string]connector.Connector
 	sources    *sources
+	spelled    spellings
 }
 
 // New makes the stage.
 func New(c Config) *Stage {
-	s := &Stage{Config: c, connectors: map[string]connector.Connector{}, sources: &sources{byName: map[string]source{}}}
+	s := &Stage{Config: c, connectors: map[string]connector.Connector{}, sources: &sources{byName: map[string]source{}},
+		spelled: newSpellings(c.Connectors)}
 	for _, one := range c.Connectors {
 		s.connectors[one.Manifest.Name] = one
 	}
@@ -137,7 +139,7 @@ func (h *handling) handle(ctx context.Context) events.LambdaFunctionURLResponse 
 	if err != nil {
 		return h.fail(err)
 	}
-	r, err := request(h.event, h.body, a.rest, h.received)
+	r, err := request(h.event, h.body, a.rest, h.received, h.spelled)
 	if err != nil {
 		return h.end(garbled, http.StatusBadRequest, "the body is not base64")
 	}

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -45,7 +46,7 @@ func bodySize(body []byte, encoded bool) int {
 }
 
 // request makes of the event what connectors read.
-func request(e *events.LambdaFunctionURLRequest, body []byte, rest string, received time.Time) (connector.Request, error) {
+func request(e *events.LambdaFunctionURLRequest, body []byte, rest string, received time.Time, spelled spellings) (connector.Request, error) {
 	r := connector.Request{
 		Method: e.RequestContext.HTTP.Method, Rest: rest, ReceivedAt: received,
 		Header: make(http.Header, len(e.Headers)), Body: body,
@@ -53,7 +54,7 @@ func request(e *events.LambdaFunctionURLRequest, body []byte, rest string, recei
 	values := make([]string, 0, len(e.Headers)) // of all headers, in one piece
 	for name, v := range e.Headers {
 		values = append(values, v)
-		r.Header[http.CanonicalHeaderKey(name)] = values[len(values)-1 : len(values) : len(values)]
+		r.Header[spelled.of(name)] = values[len(values)-1 : len(values) : len(values)]
 	}
 	if e.RawQueryString != "" {
 		// What can't be read of a query is left out; a connector that needs it finds it missing.
@@ -66,6 +67,34 @@ func request(e *events.LambdaFunctionURLRequest, body []byte, rest string, recei
 	n, err := base64.StdEncoding.Decode(r.Body, body)
 	r.Body = r.Body[:n]
 	return r, err
+}
+
+// spellings knows how header names that Lambda writes in lower case are spelled:
+// to spell those of a webhook anew each time would be a twentieth of its work.
+type spellings map[string]string
+
+// usual are the headers that nearly every webhook brings.
+const usual = `Accept Accept-Encoding Content-Length Content-Type Host Origin Referer User-Agent
+	X-Amzn-Tls-Cipher-Suite X-Amzn-Tls-Version X-Amzn-Trace-Id X-Forwarded-For X-Forwarded-Port X-Forwarded-Proto`
+
+// newSpellings knows the usual headers and those that connectors read.
+func newSpellings(connectors []connector.Connector) spellings {
+	names := strings.Fields(usual)
+	for _, c := range connectors {
+		names = slices.Concat(names, c.Manifest.Headers, c.Manifest.Proof)
+	}
+	s := spellings{}
+	for _, name := range names {
+		s[strings.ToLower(name)] = http.CanonicalHeaderKey(name)
+	}
+	return s
+}
+
+func (s spellings) of(name string) string {
+	if known, ok := s[name]; ok {
+		return known
+	}
+	return http.CanonicalHeaderKey(name)
 }
 
 // kept are the headers that the manifest wants stored: no others are.
