@@ -177,9 +177,6 @@ func (c *Cloud) Advance(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// Counts are the calls so far.
-func (c *Cloud) Counts() map[dispatch.Count]int { return c.dispatcher.Counts() }
-
 // Lines are the newest log events of a log group, oldest first, at most n.
 func (c *Cloud) Lines(group string, n int) []logs.Line { return c.logs.Lines(group, n) }
 
