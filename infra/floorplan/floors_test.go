@@ -19,7 +19,7 @@ type floor struct {
 
 // floors stand in their order, ground first.
 var floors = []floor{
-	{"vocabulary", []string{"shared/contact", "shared/money", "shared/fault", "shared/document"},
+	{"vocabulary", []string{"shared/contact", "shared/money", "shared/fault", "shared/document", "shared/token"},
 		"words that everyone shares import nothing of ours"},
 	{"events", []string{"events"},
 		"facts are read for ever: what they mean may hang on the vocabulary alone"},
@@ -29,6 +29,10 @@ var floors = []floor{
 		"what decides is a pure function of facts, so that replays and shadow runs can call it"},
 	{"decisions", []string{"shared/segment"},
 		"what is decided about a customer reads the profile, and nothing that it reads knows of it"},
+	{"plans", []string{"shared/journey", "shared/message", "shared/attribution", "shared/writeback"},
+		"what follows from decisions: each is a function of definition, view and time"},
+	{"validation", []string{"shared/validation"},
+		"the one list of all checks that a definition has to pass"},
 	{"conformance", []string{"connectors/conformance"},
 		"the suite is written against the contract and may know no connector"},
 	{"connectors, stages, adapters", []string{"connectors/*", "functions/*", "shared/aws/*"},

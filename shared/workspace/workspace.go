@@ -24,6 +24,12 @@ type Workspace struct {
 	Connections map[string]Connection `json:"connections"`
 	Identity    Identity              `json:"identity"`
 	Segments    map[string]Segment    `json:"segments,omitempty"`
+
+	Policies     Policies               `json:"policies,omitzero"`
+	Vouchers     map[string]Voucher     `json:"vouchers,omitempty"`
+	Templates    map[string]Template    `json:"templates,omitempty"`
+	Journeys     map[string]Journey     `json:"journeys,omitempty"`
+	Destinations map[string]Destination `json:"destinations,omitempty"`
 }
 
 // Connection is one connected store, form or system.
