@@ -25,9 +25,11 @@ type Scheduler struct {
 	timers  clock.Timers
 	entries []entry
 
-	mu       sync.Mutex
-	stopped  bool
-	withdraw map[int]func()
+	mu        sync.Mutex
+	stopped   bool
+	suspended bool
+	start     time.Time
+	withdraw  map[int]func()
 }
 
 type entry struct {
@@ -66,10 +68,10 @@ func Period(expression string) (time.Duration, error) {
 
 // Start runs the schedules from now on; the first run is one period away.
 func (s *Scheduler) Start() {
-	now := s.timers.Now()
-	for i := range s.entries {
-		s.next(i, now.Add(s.entries[i].period))
-	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.start = s.timers.Now()
+	s.arm(s.start.Add(1))
 }
 
 // Stop ends all schedules.
@@ -77,27 +79,69 @@ func (s *Scheduler) Stop() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.stopped = true
+	s.disarm()
+}
+
+// Suspend ends the runs until Resume, but for those that Wake asks for.
+func (s *Scheduler) Suspend() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.suspended = true
+	s.disarm()
+}
+
+// Wake has every suspended schedule run once, at the first of its moments from t on that is still ahead.
+func (s *Scheduler) Wake(t time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.suspended {
+		s.disarm()
+		s.arm(later(t, s.timers.Now().Add(1)))
+	}
+}
+
+// Resume lets the schedules run again. As after a jump of the clock, what was left out is not made up for.
+func (s *Scheduler) Resume() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.suspended = false
+	s.disarm()
+	s.arm(s.timers.Now().Add(1))
+}
+
+// arm sets each schedule to the first of its moments from t on. The caller holds the lock.
+func (s *Scheduler) arm(t time.Time) {
+	for i := range s.entries {
+		s.next(i, t)
+	}
+}
+
+func (s *Scheduler) disarm() {
 	for _, withdraw := range s.withdraw {
 		withdraw()
 	}
 }
 
-func (s *Scheduler) next(i int, at time.Time) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+func (s *Scheduler) next(i int, t time.Time) {
 	if s.stopped {
 		return
 	}
+	period := s.entries[i].period
+	at := s.start.Add(max(period, (t.Sub(s.start) + period - 1).Truncate(period)))
 	s.withdraw[i] = s.timers.At(at, func() {
 		s.entries[i].Fire(at)
-		// A clock that jumped over several periods runs once, as Scheduler does not make up for lost time.
-		next := at.Add(s.entries[i].period)
-		if now := s.timers.Now(); next.Before(now) {
-			next = next.Add(now.Sub(next).Truncate(s.entries[i].period))
-			if next.Before(now) {
-				next = next.Add(s.entries[i].period)
-			}
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if !s.suspended {
+			// A clock that jumped over several periods runs once, as Scheduler does not make up for lost time.
+			s.next(i, later(at, s.timers.Now()).Add(1))
 		}
-		s.next(i, next)
 	})
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }

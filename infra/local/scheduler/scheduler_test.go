@@ -46,3 +46,29 @@ func TestRunsEachPeriodAndOnceAfterAJump(t *testing.T) {
 		t.Error("ran after Stop")
 	}
 }
+
+func TestSuspendedRunsWhenWokenAlone(t *testing.T) {
+	noon := time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
+	at := func(m float64) time.Time { return noon.Add(time.Duration(m * float64(time.Minute))) }
+	c := clock.Stopped(noon)
+	var ran []float64
+	s, err := New(c, []Schedule{{Name: "tick", Expression: "rate(1 minute)", Fire: func(t time.Time) {
+		ran = append(ran, t.Sub(noon).Minutes())
+	}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Start()
+	s.Suspend()
+	c.AdvanceTo(at(5))
+	s.Wake(at(20))
+	s.Wake(at(7.5)) // another moment takes the place of the last
+	c.AdvanceTo(at(9))
+	s.Wake(at(3)) // long past: the next run
+	c.AdvanceTo(at(12))
+	s.Resume()
+	c.AdvanceTo(at(13))
+	if want := []float64{8, 10, 13}; !slices.Equal(ran, want) {
+		t.Errorf("ran at minutes %v, want %v", ran, want)
+	}
+}
