@@ -18,7 +18,7 @@ type Timers interface {
 	At(t time.Time, do func()) (withdraw func())
 }
 
-// Offset is a base clock plus an offset that only grows. With the wall as its base, timers fire by themselves; a
+// Offset is a base clock plus an offset that, from the start, only grows. With the wall as its base, timers fire by themselves; a
 // stopped one moves, and fires, only by AdvanceTo.
 type Offset struct {
 	base func() time.Time // nil: stopped
@@ -33,6 +33,13 @@ type Offset struct {
 
 // Wall returns a clock that follows the wall.
 func Wall() *Offset { return &Offset{base: time.Now} }
+
+// WallFrom returns a clock that shows t now and goes as fast as the wall: behind it, for a story of the past.
+func WallFrom(t time.Time) *Offset {
+	o := Wall()
+	o.offset = t.Sub(o.now())
+	return o
+}
 
 // Stopped returns a clock that shows t until it is advanced.
 func Stopped(t time.Time) *Offset { return &Offset{at: t.UTC()} }

@@ -82,3 +82,17 @@ func TestStopDropsTimers(t *testing.T) {
 	withdraw()
 	c.AdvanceTo(noon.Add(time.Minute))
 }
+
+func TestWallFromGoesOnFromThere(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := WallFrom(noon)
+		time.Sleep(time.Minute)
+		if got := c.Now(); !got.Equal(noon.Add(time.Minute)) {
+			t.Errorf("shows %v a minute after noon", got)
+		}
+		c.AdvanceTo(noon.Add(time.Hour))
+		if got := c.Now(); !got.Equal(noon.Add(time.Hour)) {
+			t.Errorf("shows %v, advanced to one o'clock", got)
+		}
+	})
+}

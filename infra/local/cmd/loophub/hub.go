@@ -2,10 +2,10 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -30,6 +30,7 @@ import (
 	sweep "loophub/functions/sweep/wiring"
 	unify "loophub/functions/unify/wiring"
 	"loophub/infra/local"
+	"loophub/infra/local/clock"
 	"loophub/infra/local/lambda"
 	"loophub/infra/stack/snapshot"
 	"loophub/shared/aws/definition"
@@ -55,17 +56,22 @@ var stages = map[string]func(deps.Deps) (awslambda.Handler, error){
 // hub is Loophub at work on this machine.
 type hub struct {
 	cloud     *local.Cloud
+	clock     *clock.Offset
 	workspace workspace.Workspace
 	url       string
 	stop      func()
+
+	memory map[string]string // what the story's steps kept
+	moving sync.Mutex        // held while time passes
 
 	mu    sync.Mutex
 	lines []local.Line
 	woken chan struct{}
 }
 
-// start brings the whole template up behind one local port, with one workspace.
-func start(ctx context.Context, o options) (*hub, error) {
+// start brings the whole template up behind one local port, with one workspace, at
+// the time that a clock shows.
+func start(ctx context.Context, o options, c *clock.Offset) (*hub, error) {
 	text, err := os.ReadFile(o.workspace)
 	if err != nil {
 		return nil, fmt.Errorf("reading the workspace file: %w", err)
@@ -74,7 +80,7 @@ func start(ctx context.Context, o options) (*hub, error) {
 	if err != nil {
 		return nil, err
 	}
-	h, err := newHub(ctx, inProcess())
+	h, err := newHub(ctx, inProcess(), c)
 	if err != nil {
 		listener.Close()
 		return nil, err
@@ -109,11 +115,11 @@ func inProcess() map[string]lambda.Factory {
 }
 
 // newHub starts the cloud without a port.
-func newHub(ctx context.Context, handlers map[string]lambda.Factory) (*hub, error) {
+func newHub(ctx context.Context, handlers map[string]lambda.Factory, c *clock.Offset) (*hub, error) {
 	ctx, cancel := context.WithCancel(ctx)
-	h := &hub{stop: cancel, woken: make(chan struct{}, 1)}
+	h := &hub{stop: cancel, clock: c, memory: map[string]string{}, woken: make(chan struct{}, 1)}
 	var err error
-	if h.cloud, err = local.New(snapshot.Template(), local.Options{Handlers: handlers, Tail: h.note}); err != nil {
+	if h.cloud, err = local.New(snapshot.Template(), local.Options{Handlers: handlers, Clock: c, Tail: h.note}); err != nil {
 		cancel()
 		return nil, fmt.Errorf("reading the template: %w", err)
 	}
@@ -125,7 +131,7 @@ func newHub(ctx context.Context, handlers map[string]lambda.Factory) (*hub, erro
 }
 
 func (h *hub) serve(l net.Listener) {
-	server := &http.Server{Handler: h.cloud.FrontDoor(), ReadHeaderTimeout: 5 * time.Second}
+	server := &http.Server{Handler: h.console(), ReadHeaderTimeout: 5 * time.Second}
 	go server.Serve(l) //nolint:errcheck // it ends with Close, which the reader of the terminal asked for
 	cancel := h.stop
 	h.stop = func() { server.Close(); cancel() }
@@ -149,7 +155,13 @@ func (h *hub) apply(ctx context.Context, text []byte) (workspace.Workspace, erro
 
 func writer(h *hub) *definition.Writer {
 	account := h.cloud.Config("")
-	return definition.NewWriter(dynamodb.NewFromConfig(account), ssm.NewFromConfig(account), h.table(), prefix, manifests(), rand.Reader, segment.Check)
+	return definition.NewWriter(dynamodb.NewFromConfig(account), ssm.NewFromConfig(account), h.table(), prefix, manifests(), demoKeys(), segment.Check)
+}
+
+// demoKeys makes the local hub's identity keys: the same for everybody, so that
+// ids and what hangs on them, such as the variants of a split, are too.
+func demoKeys() io.Reader {
+	return rand.NewChaCha8([32]byte([]byte("loophub on this laptop, unsecret")))
 }
 
 // table is the physical name of the Hub table.
@@ -227,6 +239,8 @@ func (h *hub) invite(out io.Writer) {
   curl -s '%[1]s/v1/profiles?email=ban@example.vn' -H 'Authorization: Bearer %[2]s'
   # what could not be read, and why
   curl -s '%[1]s/v1/deliveries?status=parked' -H 'Authorization: Bearer %[2]s'
+  # let a day pass, and what is due in it come
+  curl -s %[1]s/clock -d '{"advance":"24h"}'
 
 Ctrl-C stops it; nothing is kept.
 

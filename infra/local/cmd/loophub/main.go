@@ -11,7 +11,10 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 	_ "time/tzdata" // a fresh machine may have no time zones
+
+	"loophub/infra/local/clock"
 )
 
 const usage = `
@@ -81,23 +84,28 @@ func command(ctx context.Context, args []string, out io.Writer) error {
 // demoWorkspace is the workspace that the story plays in.
 const demoWorkspace = "testdata/demo/workspace.yaml"
 
-// run plays the demo shop and then stays up until it is interrupted. A workspace
-// of the reader's own comes up empty.
+// run plays the demo shop, in its own time, and then stays up on the wall clock
+// until it is interrupted. A workspace of the reader's own comes up empty.
 func run(ctx context.Context, o options, out io.Writer) error {
-	h, err := start(ctx, o)
+	t, c := tale{}, clock.Wall()
+	if o.workspace == demoWorkspace {
+		var err error
+		if t, err = readStory(o.story); err != nil {
+			return err
+		}
+		c = clock.WallFrom(t.Begins)
+	}
+	h, err := start(ctx, o, c)
 	if err != nil {
 		return err
 	}
 	defer h.stop()
-	fmt.Fprintf(out, "Loophub is up at %s, with the workspace %s.\n\n", h.url, h.workspace.ID)
-	if o.workspace == demoWorkspace {
-		steps, err := readStory(o.story)
-		if err != nil {
-			return err
-		}
-		if _, err := h.tell(ctx, steps, false, out); err != nil {
-			return err
-		}
+	fmt.Fprintf(out, "Loophub is up at %s, with the workspace %s.\n", h.url, h.workspace.ID)
+	if _, err := h.tell(ctx, t, false, out); err != nil {
+		return err
+	}
+	if err := h.pass(ctx, time.Now()); err != nil {
+		return err
 	}
 	h.invite(out)
 	h.follow(ctx, out)
@@ -105,18 +113,19 @@ func run(ctx context.Context, o options, out io.Writer) error {
 }
 
 // story plays the demo shop and compares what the API says with what it should.
+// Its clock stands still but where the story lets time pass.
 func story(ctx context.Context, o options, out io.Writer) error {
+	t, err := readStory(o.story)
+	if err != nil {
+		return err
+	}
 	o.port = 0
-	h, err := start(ctx, o)
+	h, err := start(ctx, o, clock.Stopped(t.Begins))
 	if err != nil {
 		return err
 	}
 	defer h.stop()
-	steps, err := readStory(o.story)
-	if err != nil {
-		return err
-	}
-	wrong, err := h.tell(ctx, steps, true, out)
+	wrong, err := h.tell(ctx, t, true, out)
 	if err != nil {
 		return err
 	}

@@ -18,6 +18,7 @@ import (
 	connector "loophub/connectors"
 	"loophub/connectors/samples"
 	"loophub/events"
+	"loophub/infra/local/clock"
 	hubtable "loophub/shared/aws/hub"
 	"loophub/shared/delivery"
 )
@@ -28,7 +29,7 @@ func sendSamples(ctx context.Context, o options, out io.Writer) error {
 	if o.dir == "" {
 		return errors.New("name the folder of payloads: make samples DIR=…")
 	}
-	h, err := newHub(ctx, inProcess())
+	h, err := newHub(ctx, inProcess(), clock.Wall())
 	if err != nil {
 		return err
 	}

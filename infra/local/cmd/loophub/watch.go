@@ -36,6 +36,48 @@ func (h *hub) taken() []local.Line {
 	return l
 }
 
+// became tells, from log and bus, what happened since the last time.
+func (h *hub) became() string {
+	var stored, unified, happened []string // ingest may log after unify: they run side by side
+	var delivery string
+	for _, l := range h.taken() {
+		if l.Event {
+			for _, e := range announced(l) {
+				if !slices.Contains(happened, e) {
+					happened = append(happened, e)
+				}
+			}
+			continue
+		}
+		var m line
+		if json.Unmarshal([]byte(l.Text), &m) != nil {
+			continue
+		}
+		switch l.Source {
+		case "ingest":
+			stored = append(stored, m.Msg)
+		case "unify":
+			unified = append(unified, m.Msg)
+		default:
+			continue
+		}
+		if m.Delivery != "" {
+			delivery = m.Delivery
+		}
+	}
+	text := ""
+	if words := append(stored, unified...); len(words) > 0 {
+		text += " " + strings.Join(words, ", ")
+	}
+	for _, e := range happened {
+		text += " · " + e
+	}
+	if delivery != "" {
+		text += " · delivery " + delivery
+	}
+	return text
+}
+
 // follow prints what happens, one line each, until ctx ends.
 func (h *hub) follow(ctx context.Context, out io.Writer) {
 	for {
@@ -61,10 +103,7 @@ type line struct {
 // readable puts a line of a function or of the bus into words.
 func readable(l local.Line) string {
 	if l.Event {
-		if c := changed(l); len(c) > 0 {
-			return "profile   " + strings.Join(c, "; ")
-		}
-		return ""
+		return strings.Join(announced(l), "; ")
 	}
 	var m line
 	if json.Unmarshal([]byte(l.Text), &m) != nil {
@@ -101,14 +140,37 @@ func dash(s string) string {
 	return s
 }
 
-// changed reads the profiles off an event of the bus.
-func changed(l local.Line) []string {
+// announced puts an event of the bus into words.
+func announced(l local.Line) []string {
 	var entry struct {
 		Detail events.Envelope `json:"detail"`
 	}
+	if json.Unmarshal([]byte(l.Text), &entry) != nil {
+		return nil
+	}
+	switch e := entry.Detail; e.Type {
+	case events.ProfileChanged:
+		return changed(e)
+	case events.SegmentEntered, events.SegmentLeft:
+		var m events.Membership
+		if json.Unmarshal(e.Data, &m) != nil {
+			return nil
+		}
+		verb := "entered"
+		if e.Type == events.SegmentLeft {
+			verb = "left"
+		}
+		return []string{fmt.Sprintf("%s %s by %s", verb, m.Segment, m.Cause)}
+	case events.MessageRequested, events.MessageDecided:
+		return []string{strings.TrimSuffix(strings.ReplaceAll(e.Type, ".", " "), " v1")}
+	}
+	return nil
+}
+
+// changed tells which profiles changed, and in what.
+func changed(e events.Envelope) []string {
 	var data events.ProfileChanges
-	if json.Unmarshal([]byte(l.Text), &entry) != nil || entry.Detail.Type != events.ProfileChanged ||
-		json.Unmarshal(entry.Detail.Data, &data) != nil {
+	if json.Unmarshal(e.Data, &data) != nil {
 		return nil
 	}
 	parts := map[string][]string{}
@@ -121,7 +183,7 @@ func changed(l local.Line) []string {
 	}
 	var words []string
 	for _, id := range slices.Sorted(keys(parts)) {
-		words = append(words, fmt.Sprintf("%s (%s)", id, strings.Join(parts[id], ", ")))
+		words = append(words, fmt.Sprintf("profile %s (%s)", id, strings.Join(parts[id], ", ")))
 	}
 	return words
 }

@@ -1,0 +1,69 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+)
+
+// pass lets time pass up to t. The minute sweep runs where something is due; in
+// all other minutes it would find nothing to do.
+func (h *hub) pass(ctx context.Context, t time.Time) error {
+	if err := h.rest(ctx); err != nil {
+		return err
+	}
+	if !t.After(h.clock.Now()) {
+		return nil
+	}
+	table := dynamodb.NewFromConfig(h.cloud.Config(""))
+	var failed error
+	err := h.cloud.Skip(ctx, t, func() (time.Time, bool) {
+		due, ok, err := h.due(ctx, table)
+		if err != nil {
+			failed = err
+		}
+		return due, ok
+	})
+	if err == nil {
+		err = failed
+	}
+	if err != nil {
+		return fmt.Errorf("letting time pass: %w", err)
+	}
+	return h.rest(ctx)
+}
+
+// due is the earliest moment of the due index, whose items lie at
+// <workspace>#d#<hour>#<shard>, <ms>#….
+func (h *hub) due(ctx context.Context, table *dynamodb.Client) (earliest time.Time, found bool, err error) {
+	pages := dynamodb.NewScanPaginator(table, &dynamodb.ScanInput{TableName: aws.String(h.table()), ConsistentRead: aws.Bool(true),
+		FilterExpression: aws.String("begins_with(pk, :d)"), ProjectionExpression: aws.String("sk"),
+		ExpressionAttributeValues: map[string]types.AttributeValue{":d": &types.AttributeValueMemberS{Value: h.workspace.ID + "#d#"}}})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return earliest, false, fmt.Errorf("reading the due index: %w", err)
+		}
+		for _, item := range page.Items {
+			sort, ok := item["sk"].(*types.AttributeValueMemberS)
+			if !ok {
+				continue
+			}
+			digits, _, _ := strings.Cut(sort.Value, "#")
+			ms, err := strconv.ParseInt(digits, 10, 64)
+			if err != nil {
+				continue // the cursor
+			}
+			if at := time.UnixMilli(ms); !found || at.Before(earliest) {
+				earliest, found = at, true
+			}
+		}
+	}
+	return earliest, found, nil
+}
