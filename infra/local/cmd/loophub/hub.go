@@ -34,7 +34,7 @@ import (
 	"loophub/infra/stack/snapshot"
 	"loophub/shared/aws/definition"
 	"loophub/shared/aws/deps"
-	"loophub/shared/segment"
+	"loophub/shared/validation"
 	"loophub/shared/workspace"
 )
 
@@ -149,7 +149,7 @@ func (h *hub) apply(ctx context.Context, text []byte) (workspace.Workspace, erro
 
 func writer(h *hub) *definition.Writer {
 	account := h.cloud.Config("")
-	return definition.NewWriter(dynamodb.NewFromConfig(account), ssm.NewFromConfig(account), h.table(), prefix, manifests(), rand.Reader, segment.Check)
+	return definition.NewWriter(dynamodb.NewFromConfig(account), ssm.NewFromConfig(account), h.table(), prefix, manifests(), rand.Reader, validation.Checks()...)
 }
 
 // table is the physical name of the Hub table.
