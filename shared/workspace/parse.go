@@ -109,6 +109,7 @@ type parser struct {
 	checks   []Check
 	lines    [][]byte // of the file
 	spots    map[string]spot
+	asked    map[*yaml.Node][]string // where a test wants to know: the keys that each mapping may have
 	problems Problems
 }
 

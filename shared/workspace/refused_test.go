@@ -47,6 +47,7 @@ var refused = []struct{ name, from, to, stands, want string }{
 	{"no subject", "{subject: Olá, text: Chá novo}", "{text: Chá novo}", "pt-BR", `template "come-back": content "pt-BR" lacks its subject`},
 	{"no body", "{subject: Olá, text: Chá novo}", "{subject: Olá}", "pt-BR", `content "pt-BR" is empty; give it html:, text: or both`},
 	{"body no text", "text: Chá novo", "text: [a]", "[a]", `"text" must be a text`},
+	{"no contents", "contents: {en: {subject: Please confirm, html: '<a href=\"{{ links.confirm }}\">Yes</a>'}}", "contents: {}", "confirm-newsletter", `lacks "contents"`},
 	{"sample", "traits.first_name: Lan", "Lan: a", "Lan", `"Lan" is no variable of a template`},
 
 	{"no trigger", "    trigger: {entered: lapsed, when: 'has(traits.city)'}\n", "", "come-back:", `journey "come-back" lacks "trigger"`},
@@ -90,6 +91,7 @@ var refused = []struct{ name, from, to, stands, want string }{
 	{"property", "loophub_revenue:", "Loophub revenue:", "Loophub revenue", "of letters, digits and _"},
 	{"property empty", "email: traits.email,", "email: ,", ",", "must be an expression"},
 	{"property no text", "email: traits.email,", "email: [a],", "[a]", "must be an expression"},
+	{"properties empty", "{email: traits.email, loophub_revenue: 'outcome.net(\"VND\")'}", "{}", "crm", `destination "crm" lacks "properties"`},
 	{"no properties", "    properties: {email: traits.email, loophub_revenue: 'outcome.net(\"VND\")'}\n", "", "crm", `destination "crm" lacks "properties"`},
 }
 

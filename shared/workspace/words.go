@@ -52,9 +52,9 @@ func (f fields) node(key string) *yaml.Node {
 	return nil
 }
 
-// need tells that a key is missing, with an example of how to write it.
+// need tells that a key is missing or holds nothing, with an example of how to write it.
 func (f fields) need(key, example string) {
-	if f.node(key) == nil {
+	if n := f.node(key); n == nil || n.Kind == yaml.MappingNode && len(n.Content) == 0 {
 		f.at(f.place, "%s lacks %q; write for example: %s", f.of, key, example)
 	}
 }
