@@ -2,7 +2,6 @@ package segment
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -65,21 +64,6 @@ func Compile(name string, d Definition, zone *time.Location) (Segment, error) {
 		return Segment{}, fmt.Errorf("planning segment %s: %w", name, err)
 	}
 	return Segment{name, d.About, d.When, zone, rule, r.reads(), r.windows}, nil
-}
-
-// Check tells what is wrong with a rule: it calls refuse with each place, within
-// the rule from 1, and the reason.
-func Check(name, when string, zone *time.Location, refuse func(line, column int, reason string)) {
-	_, err := Compile(name, Definition{When: when}, zone)
-	var problems Problems
-	switch {
-	case errors.As(err, &problems):
-		for _, p := range problems {
-			refuse(p.Line, p.Column, p.Reason)
-		}
-	case err != nil:
-		refuse(1, 1, err.Error())
-	}
 }
 
 // split takes the rule apart at the && and || of its top.

@@ -27,7 +27,7 @@ func file(t testing.TB) string {
 // readyMade are the rules of the README, which are tested as they stand there.
 func readyMade(t testing.TB) map[string]string {
 	t.Helper()
-	w, err := workspace.Parse([]byte(file(t)), nil, segment.Check)
+	w, err := workspace.Parse([]byte(file(t)), nil, segment.Checks)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -41,7 +41,7 @@ func readyMade(t testing.TB) map[string]string {
 // TestFileIsRefused: a mistake in a rule is shown where it stands in the file.
 func TestFileIsRefused(t *testing.T) {
 	bad := strings.Replace(file(t), `orders.within("30d").count >= 1`, `orders.within("30d").count >= 1 && traits.town == ""`, 1)
-	_, err := workspace.Parse([]byte(bad), nil, segment.Check)
+	_, err := workspace.Parse([]byte(bad), nil, segment.Checks)
 	const want = `line 9, column 104: segment "bought-lately": there is no trait "town"; write birthday, city, company,`
 	if err == nil || !strings.HasPrefix(err.Error(), want) {
 		t.Errorf("want %q, got %v", want, err)

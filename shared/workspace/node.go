@@ -13,6 +13,9 @@ func (p *parser) mapping(n *yaml.Node, what string, allowed ...string) map[strin
 		p.at(n, "%s must be a list of `key: value` lines; allowed keys are %s", what, strings.Join(allowed, ", "))
 		return nil
 	}
+	if p.asked != nil {
+		p.asked[n] = allowed
+	}
 	m := map[string]*yaml.Node{}
 	p.each(n, what, func(k, v *yaml.Node) {
 		for _, a := range allowed {

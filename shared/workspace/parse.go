@@ -56,14 +56,22 @@ func (p Problems) Error() string {
 // Besides the connections of the file, the result has one for each internal
 // connector, under the connector's own name: what operators do arrives there.
 //
-// Rules are checked by checks; without any, a file that has rules is refused.
+// Mistakes come in the order in which they make sense: first those of the file as
+// written, then names that lead nowhere, then what checks refuse, which may so rely
+// on the rest. Without a check, a file that has rules or templates is refused.
 func Parse(text []byte, known []connector.Manifest, checks ...Check) (Workspace, error) {
 	p := &parser{known: known, checks: checks, lines: bytes.Split(text, []byte("\n"))}
 	root := p.document(text)
 	if root == nil {
 		return Workspace{}, p.problems
 	}
+	p.spots = spots(root)
 	w := p.workspace(root)
+	for _, check := range p.stages() {
+		if len(p.problems) == 0 {
+			check(w)
+		}
+	}
 	if len(p.problems) > 0 {
 		slices.SortStableFunc(p.problems, func(a, b Problem) int {
 			if a.Line != b.Line {
@@ -76,15 +84,32 @@ func Parse(text []byte, known []connector.Manifest, checks ...Check) (Workspace,
 	return w, nil
 }
 
-// Check reads a rule whole and calls refuse with every mistake: its place within
-// the rule, from 1, and the reason. It is handed in, since what decides about a
-// customer stands above the workspace.
-type Check func(name, when string, zone *time.Location, refuse func(line, column int, reason string))
+// stages of a check, each done where those before it found nothing wrong.
+func (p *parser) stages() []func(Workspace) {
+	return []func(Workspace){p.references, p.checkable, func(w Workspace) {
+		for _, check := range p.checks {
+			check(w, p.refuse)
+		}
+	}}
+}
+
+// checkable refuses what nobody is there to check.
+func (p *parser) checkable(w Workspace) {
+	for section, filled := range map[string]bool{
+		"segments": len(w.Segments) > 0, "templates": len(w.Templates) > 0, "journeys": len(w.Journeys) > 0, "destinations": len(w.Destinations) > 0,
+	} {
+		if filled && len(p.checks) == 0 {
+			p.refuse(section, 0, 0, section+" can't be checked here; apply the file with a program that knows rules and templates")
+		}
+	}
+}
 
 type parser struct {
 	known    []connector.Manifest
 	checks   []Check
 	lines    [][]byte // of the file
+	spots    map[string]spot
+	asked    map[*yaml.Node][]string // where a test wants to know: the keys that each mapping may have
 	problems Problems
 }
 
@@ -139,6 +164,9 @@ func (p *parser) syntax(err error, text []byte) {
 			problem.Reason = "missing, here or in what begins here: " + strings.TrimPrefix(wanted, "expected ")
 		}
 	}
+	if strings.Contains(problem.Reason, "mapping values are not allowed") {
+		problem.Reason = "a colon with a blank behind it, within a text without quotes"
+	}
 	problem.Reason = "not YAML: " + problem.Reason + "; check indentation (spaces, no tabs), quotes and colons"
 	p.problems = append(p.problems, problem)
 }
@@ -149,7 +177,8 @@ var (
 )
 
 func (p *parser) workspace(root *yaml.Node) Workspace {
-	m := p.mapping(root, "the file", "workspace", "name", "country", "currency", "timezone", "connections", "identity", "segments")
+	m := p.mapping(root, "the file", "workspace", "name", "country", "currency", "timezone", "connections", "identity",
+		"policies", "segments", "vouchers", "templates", "journeys", "destinations")
 	var w Workspace
 	if m == nil {
 		return w
@@ -186,7 +215,12 @@ func (p *parser) workspace(root *yaml.Node) Workspace {
 	})
 	w.Connections = p.connections(m["connections"])
 	w.Identity = p.identity(m["identity"], w.Country)
-	w.Segments = p.segments(m["segments"], w.Zone)
+	w.Policies = p.policies(m["policies"])
+	w.Segments = p.segments(m["segments"])
+	w.Vouchers = p.vouchers(m["vouchers"])
+	w.Templates = p.templates(m["templates"])
+	w.Journeys = p.journeys(m["journeys"])
+	w.Destinations = p.destinations(m["destinations"])
 	return w
 }
 

@@ -16,6 +16,7 @@ var ErrToken = errors.New("the token is not valid")
 
 // Workspace is a checked definition. Its JSON form is what the Hub table keeps.
 type Workspace struct {
+	Version     int                   `json:"-"`         // as it was applied, from 1; 0 = it never was
 	ID          string                `json:"workspace"` // lower case letters, digits and dashes, at most 40
 	Name        string                `json:"name"`
 	Country     string                `json:"country"`  // ISO 3166 two-letter code

@@ -102,6 +102,79 @@ func TestApplyAndLoad(t *testing.T) {
 	}
 }
 
+// TestVersions: an older version is there for who is still on it, and read once.
+func TestVersions(t *testing.T) {
+	w := newWorld(t)
+	w.apply(t, file)
+	w.apply(t, strings.Replace(file, "Trà Lan", "Trà Lan 2", 1))
+	for range 2 {
+		for n, name := range []string{1: "Trà Lan", 2: "Trà Lan 2"} {
+			switch got, err := w.reader.Version(t.Context(), "saigon", n); {
+			case n == 0:
+				if !errors.Is(err, workspace.ErrUnknown) {
+					t.Error(err)
+				}
+			case err != nil || got.Name != name || got.Version != n:
+				t.Error(n, got, err)
+			}
+		}
+	}
+	if n := w.Calls("dynamodb.GetItem"); n != 2+2 {
+		t.Errorf("%d reads, want two of the writer and two of ours", n)
+	}
+	for _, unknown := range []struct {
+		id string
+		n  int
+	}{{"saigon", 3}, {"saigon", -1}, {"hue", 1}, {"Not#An/Id", 1}} {
+		if _, err := w.reader.Version(t.Context(), unknown.id, unknown.n); !errors.Is(err, workspace.ErrUnknown) {
+			t.Error(unknown, err)
+		}
+	}
+	// While the table is down, what was read serves, and nothing is said to be unknown.
+	w.Fault = func(string) *awstest.Fault { return &awstest.Fault{Status: 500, Code: "InternalServerError"} }
+	w.Advance(time.Hour)
+	if got, err := w.reader.Version(t.Context(), "saigon", 1); err != nil || got.Version != 1 {
+		t.Error(got, err)
+	}
+	if _, err := w.reader.Version(t.Context(), "saigon", 4); err == nil || errors.Is(err, workspace.ErrUnknown) {
+		t.Error(err)
+	}
+}
+
+func TestWorkspaces(t *testing.T) {
+	w := newWorld(t)
+	for _, id := range []string{"saigon", "hanoi", "saigon"} {
+		w.apply(t, strings.Replace(file, "saigon", id, 1)+"# "+id)
+	}
+	if got, err := w.reader.Workspaces(t.Context()); err != nil || !cmp.Equal(got, []string{"hanoi", "saigon"}) {
+		t.Error(got, err)
+	}
+}
+
+// TestLargeFile: a file of the greatest size is kept, whatever its texts are full
+// of; one that would not fit into an item is refused before anything is written.
+func TestLargeFile(t *testing.T) {
+	w := newWorld(t)
+	const room = workspace.MaxSize - 2_000
+	for _, filling := range []string{"<", `\`, `\"`, "\u2028", `\x01`} {
+		text := file + `identity: {denied_phones: ["0` + strings.Repeat(filling+filling, room/len(filling)/2) + `"]}`
+		if _, err := w.writer.Apply(t.Context(), []byte(text)); err != nil {
+			t.Errorf("%s: %.200v", filling, err)
+		}
+	}
+	var many strings.Builder
+	many.WriteString(file)
+	for n := 0; many.Len() < room; n++ {
+		fmt.Fprintf(&many, "  c%d: {connector: till}\n", n)
+	}
+	before := w.Calls("dynamodb.TransactWriteItems")
+	_, err := w.writer.Apply(t.Context(), []byte(many.String()))
+	var problems workspace.Problems
+	if !errors.As(err, &problems) || w.Calls("dynamodb.TransactWriteItems") != before {
+		t.Errorf("%.200v", err)
+	}
+}
+
 func TestApplyRefuses(t *testing.T) {
 	w := newWorld(t)
 	_, err := w.writer.Apply(t.Context(), []byte("workspace: saigon\n"))

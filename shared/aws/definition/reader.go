@@ -3,6 +3,7 @@
 //
 //	<workspace>#definition  CURRENT      what counts now
 //	<workspace>#definition  V#00000001   every version that ever did
+//	workspaces  <workspace>              which workspaces there are
 //	<prefix>/<workspace>/connections/<name>/secrets   JSON array, any may sign
 //	<prefix>/<workspace>/tokens                       JSON array of API tokens
 //	<prefix>/<workspace>/identity-key                 32 bytes, base64, for ever
@@ -42,6 +43,7 @@ type Reader struct {
 	table      string
 	prefix     string
 	workspaces *cache[workspace.Workspace]
+	versions   *cache[workspace.Workspace]
 	secrets    *cache[[]connector.Secret]
 	tokens     *cache[[][32]byte]
 	keys       *cache[[]byte]
@@ -52,6 +54,7 @@ func NewReader(db *dynamodb.Client, parameters *ssm.Client, table, prefix string
 	return &Reader{
 		db: db, ssm: parameters, table: table, prefix: prefix,
 		workspaces: newCache[workspace.Workspace](now, workspace.ErrUnknown),
+		versions:   newCache[workspace.Workspace](now, workspace.ErrUnknown),
 		secrets:    newCache[[]connector.Secret](now, errNone),
 		tokens:     newCache[[][32]byte](now, errNone),
 		keys:       newCache[[]byte](now, errNone),
@@ -64,12 +67,51 @@ func (r *Reader) Load(ctx context.Context, id string) (workspace.Workspace, erro
 		return workspace.Workspace{}, workspace.ErrUnknown
 	}
 	return r.workspaces.load(ctx, id, func(ctx context.Context) (workspace.Workspace, error) {
-		s, err := current(ctx, r.db, r.table, id)
+		s, err := read(ctx, r.db, r.table, id, sortCurrent)
 		if err != nil {
 			return workspace.Workspace{}, fmt.Errorf("reading definition of %s: %w", id, err)
 		}
 		return s.workspace, nil
 	})
+}
+
+// Version gives a definition that counts or once did, or workspace.ErrUnknown:
+// who is inside a journey finishes on the version that he began with.
+func (r *Reader) Version(ctx context.Context, id string, version int) (workspace.Workspace, error) {
+	now, err := r.Load(ctx, id)
+	if err == nil && now.Version == version {
+		return now, nil
+	}
+	if err != nil && errors.Is(err, workspace.ErrUnknown) || version < 1 {
+		return workspace.Workspace{}, workspace.ErrUnknown
+	}
+	return r.versions.load(ctx, id+"#"+strconv.Itoa(version), func(ctx context.Context) (workspace.Workspace, error) {
+		s, err := read(ctx, r.db, r.table, id, sortVersion(version))
+		if err != nil {
+			return workspace.Workspace{}, fmt.Errorf("reading version %d of the definition of %s: %w", version, id, err)
+		}
+		return s.workspace, nil
+	})
+}
+
+// Workspaces lists the workspaces that ever had a definition, sorted.
+func (r *Reader) Workspaces(ctx context.Context) ([]string, error) {
+	var ids []string
+	pages := dynamodb.NewQueryPaginator(r.db, &dynamodb.QueryInput{TableName: &r.table, ConsistentRead: aws.Bool(true),
+		KeyConditionExpression:    aws.String("pk = :all"),
+		ExpressionAttributeValues: map[string]types.AttributeValue{":all": &types.AttributeValueMemberS{Value: registry}}})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("listing workspaces: %w", err)
+		}
+		for _, item := range page.Items {
+			if id, ok := item["sk"].(*types.AttributeValueMemberS); ok {
+				ids = append(ids, id.Value)
+			}
+		}
+	}
+	return ids, nil
 }
 
 // Secrets are what signs the deliveries of a connection; none where none is set.
@@ -144,9 +186,9 @@ type stored struct {
 	workspace workspace.Workspace
 }
 
-func current(ctx context.Context, db *dynamodb.Client, table, id string) (stored, error) {
+func read(ctx context.Context, db *dynamodb.Client, table, id, sort string) (stored, error) {
 	out, err := db.GetItem(ctx, &dynamodb.GetItemInput{
-		TableName: &table, Key: key(id, sortCurrent), ConsistentRead: aws.Bool(true)})
+		TableName: &table, Key: key(id, sort), ConsistentRead: aws.Bool(true)})
 	if err != nil {
 		return stored{}, err
 	}
@@ -176,6 +218,7 @@ func decode(item map[string]types.AttributeValue) (stored, error) {
 	if err := json.Unmarshal(s.json, &s.workspace); err != nil {
 		return s, fault.As(fault.Permanent, fmt.Errorf("decoding: %w", err))
 	}
+	s.workspace.Version = s.version
 	return s, nil
 }
 

@@ -1,6 +1,7 @@
 package definition
 
 import (
+	"bytes"
 	"context"
 	"encoding/base64"
 	"encoding/json"
@@ -24,6 +25,9 @@ import (
 const (
 	keySize     = 32
 	sortCurrent = "CURRENT"
+	registry    = "workspaces"
+	// mostBytes is what text and JSON may have together: an item holds 400 KB.
+	mostBytes   = 390 << 10
 	attrFormat  = "fv" // format of the item
 	attrVersion = "v"  // version of the definition, from 1
 	attrText    = "y"  // the file as it was applied, for people
@@ -37,6 +41,8 @@ func key(id, sort string) map[string]types.AttributeValue {
 		"sk": &types.AttributeValueMemberS{Value: sort},
 	}
 }
+
+func sortVersion(version int) string { return fmt.Sprintf("V#%08d", version) }
 
 func secretsName(prefix, id, connection string) string {
 	return prefix + "/" + id + "/connections/" + connection + "/secrets"
@@ -80,22 +86,38 @@ func (w *Writer) Apply(ctx context.Context, text []byte) (Applied, error) {
 	if err := w.makeKey(ctx, ws.ID); err != nil {
 		return Applied{}, err
 	}
-	body, err := json.Marshal(ws)
+	body, err := encode(ws)
 	if err != nil {
 		return Applied{}, fmt.Errorf("encoding definition: %w", err)
 	}
-	old, err := current(ctx, w.db, w.table, ws.ID)
+	if n := len(text) + len(body); n > mostBytes {
+		return Applied{}, workspace.Problems{{Reason: fmt.Sprintf(
+			"the file takes %d KB as it is kept, of at most %d; make the texts of its templates shorter", n>>10, mostBytes>>10)}}
+	}
+	old, err := read(ctx, w.db, w.table, ws.ID, sortCurrent)
 	if err != nil && !errors.Is(err, workspace.ErrUnknown) {
 		return Applied{}, fmt.Errorf("reading definition of %s: %w", ws.ID, err)
 	}
 	if old.text == string(text) && string(old.json) == string(body) {
+		ws.Version = old.version
 		return Applied{ws, old.version, false}, nil
 	}
 	next := old.version + 1
+	ws.Version = next
 	if err := w.write(ctx, ws.ID, next, text, body); err != nil {
 		return Applied{}, fmt.Errorf("writing definition of %s: %w", ws.ID, err)
 	}
 	return Applied{ws, next, true}, nil
+}
+
+// encode keeps < and > as they are: templates are full of them, and escaped they
+// take six bytes each.
+func encode(ws workspace.Workspace) ([]byte, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	err := e.Encode(ws)
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), err
 }
 
 func (w *Writer) write(ctx context.Context, id string, version int, text, body []byte) error {
@@ -114,9 +136,11 @@ func (w *Writer) write(ctx context.Context, id string, version int, text, body [
 		now.ExpressionAttributeValues = map[string]types.AttributeValue{":old": number(version - 1)}
 	}
 	_, err := w.db.TransactWriteItems(ctx, &dynamodb.TransactWriteItemsInput{TransactItems: []types.TransactWriteItem{
-		{Put: &types.Put{TableName: &w.table, Item: item(fmt.Sprintf("V#%08d", version)),
+		{Put: &types.Put{TableName: &w.table, Item: item(sortVersion(version)),
 			ConditionExpression: aws.String("attribute_not_exists(pk)")}},
 		{Put: now},
+		{Put: &types.Put{TableName: &w.table, Item: map[string]types.AttributeValue{
+			"pk": &types.AttributeValueMemberS{Value: registry}, "sk": &types.AttributeValueMemberS{Value: id}}}},
 	}})
 	var cancelled *types.TransactionCanceledException
 	if errors.As(err, &cancelled) {
@@ -127,13 +151,13 @@ func (w *Writer) write(ctx context.Context, id string, version int, text, body [
 
 // makeKey makes the identity key of a workspace once; what exists stays.
 func (w *Writer) makeKey(ctx context.Context, id string) error {
-	bytes := make([]byte, keySize)
-	if _, err := io.ReadFull(w.random, bytes); err != nil {
+	key := make([]byte, keySize)
+	if _, err := io.ReadFull(w.random, key); err != nil {
 		return fmt.Errorf("making identity key: %w", err)
 	}
 	name := keyName(w.prefix, id)
 	_, err := w.ssm.PutParameter(ctx, &ssm.PutParameterInput{Name: &name, Type: ssmtypes.ParameterTypeSecureString,
-		Value: aws.String(base64.StdEncoding.EncodeToString(bytes))})
+		Value: aws.String(base64.StdEncoding.EncodeToString(key))})
 	var exists *ssmtypes.ParameterAlreadyExists
 	if err != nil && !errors.As(err, &exists) {
 		return fmt.Errorf("writing %s: %w", name, err)

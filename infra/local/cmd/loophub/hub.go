@@ -35,7 +35,7 @@ import (
 	"loophub/infra/stack/snapshot"
 	"loophub/shared/aws/definition"
 	"loophub/shared/aws/deps"
-	"loophub/shared/segment"
+	"loophub/shared/validation"
 	"loophub/shared/workspace"
 )
 
@@ -155,7 +155,7 @@ func (h *hub) apply(ctx context.Context, text []byte) (workspace.Workspace, erro
 
 func writer(h *hub) *definition.Writer {
 	account := h.cloud.Config("")
-	return definition.NewWriter(dynamodb.NewFromConfig(account), ssm.NewFromConfig(account), h.table(), prefix, manifests(), demoKeys(), segment.Check)
+	return definition.NewWriter(dynamodb.NewFromConfig(account), ssm.NewFromConfig(account), h.table(), prefix, manifests(), demoKeys(), validation.Checks()...)
 }
 
 // demoKeys makes the local hub's identity keys: the same for everybody, so that
