@@ -99,7 +99,7 @@ func (d *draft) read(fields given) {
 		if grants, ok := d.consents[name]; ok {
 			for _, grant := range grants {
 				if ticked(fields[name]) {
-					d.put("grant:"+grant, strconv.FormatInt(d.at, 10))
+					d.put(d.said+grant, strconv.FormatInt(d.at, 10))
 				}
 			}
 			continue

@@ -48,6 +48,8 @@ func New() connector.Connector {
 				About: "a hidden field that people leave empty; a submission that fills it is answered as usual and gives nothing"},
 			{Name: "consent", Pattern: consentPattern + `(\s*,\s*` + consentPattern + `)*`,
 				About: "tick boxes that grant consent, such as email:marketing=newsletter, separated by commas"},
+			{Name: "confirm", Pattern: `yes|no`, Default: "no",
+				About: "yes: a ticked box only asks for consent, and a message has to be confirmed before it counts (double opt-in); needs the policy double_opt_in"},
 			{Name: "fields", Pattern: mapPattern + `(\s*,\s*` + mapPattern + `)*`,
 				About: "fields with names of their own, such as phone=so_may, separated by commas"},
 			{Name: "form", Pattern: `[^\x00-\x1f]{1,100}`, About: "name of the form, for reports"},
@@ -85,13 +87,17 @@ type source struct {
 	form     string
 	country  string
 	consents map[string][]string // name of a field → channel:purpose
+	said     string              // what a ticked box says: grant:, or ask: where it has to be confirmed
 	fields   map[string]string   // name of a field → field of the fact
 }
 
 func newSource(s connector.Settings) (connector.Source, error) {
 	made := source{
 		key: s.Values["public_key"], redirect: s.Values["redirect"], honeypot: s.Values["honeypot"], form: s.Values["form"],
-		country: s.Country, consents: pairs(s.Values["consent"]), fields: map[string]string{},
+		country: s.Country, consents: pairs(s.Values["consent"]), fields: map[string]string{}, said: "grant:",
+	}
+	if s.Values["confirm"] == "yes" {
+		made.said = "ask:"
 	}
 	for o := range strings.SplitSeq(s.Values["allowed_origins"], ",") {
 		made.origins = append(made.origins, strings.TrimSpace(o))

@@ -38,6 +38,41 @@ func TestConformance(t *testing.T) {
 	})
 }
 
+// TestConformanceOfConfirming is the form whose ticked boxes have to be confirmed.
+func TestConformanceOfConfirming(t *testing.T) {
+	settings := testSettings
+	settings.Values = maps.Clone(settings.Values)
+	settings.Values["confirm"] = "yes"
+	conformance.Run(t, conformance.Suite{
+		New: New, Settings: settings, Fixtures: "confirm/testdata", Update: os.Getenv("UPDATE") != "",
+	})
+}
+
+// TestConfirming: a box that has to be confirmed grants nothing; no settings but
+// yes and no are taken for either.
+func TestConfirming(t *testing.T) {
+	for confirm, want := range map[string]string{"": "grant:", "no": "grant:", "yes": "ask:", "true": "refused", "YES": "refused"} {
+		settings := testSettings
+		settings.Values = maps.Clone(settings.Values)
+		settings.Values["confirm"] = confirm
+		s, err := New().Source(settings)
+		if (err != nil) != (want == "refused") {
+			t.Errorf("confirm: %q: %v", confirm, err)
+		}
+		if err != nil {
+			continue
+		}
+		facts, _ := s.Decode(post("email=lan%40example.vn&newsletter=on&sms="))
+		for _, verb := range []string{"grant:", "ask:"} {
+			_, email := facts[0].Fields[verb+"email:marketing"]
+			_, sms := facts[0].Fields[verb+"sms:marketing"]
+			if email != (verb == want) || sms {
+				t.Errorf("confirm: %q: %v", confirm, facts[0].Fields)
+			}
+		}
+	}
+}
+
 func testSource(t testing.TB) source {
 	t.Helper()
 	s, err := New().Source(testSettings)

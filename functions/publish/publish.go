@@ -3,18 +3,18 @@
 package publish
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	lambdaevents "github.com/aws/aws-lambda-go/events"
 
 	"loophub/events"
+	"loophub/shared/fault"
 	"loophub/shared/telemetry"
 )
 
@@ -38,11 +38,7 @@ type Stage struct{ Config }
 // New makes the stage.
 func New(c Config) *Stage { return &Stage{c} }
 
-const (
-	perEvent = 100      // changes packed into one event
-	maxBytes = 48 << 10 // of one event's changes, so that ten fit one call
-	tries    = 3
-)
+const tries = 3
 
 // Invoke makes Stage a lambda.Handler for the Hub's stream.
 func (s *Stage) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
@@ -51,7 +47,8 @@ func (s *Stage) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 		return nil, errors.New("decoding event: it is not a table's stream")
 	}
 	start := s.Now()
-	failed, announced, err := s.publish(ctx, e)
+	b := read(e)
+	failed, announced, err := s.publish(ctx, b)
 	line := telemetry.Line{Outcome: "published", Err: err, Items: announced, Duration: s.Now().Sub(start),
 		Counts: []telemetry.Count{{Metric: telemetry.Announced, N: announced}}}
 	r := lambdaevents.DynamoDBEventResponse{BatchItemFailures: []lambdaevents.DynamoDBBatchItemFailure{}}
@@ -61,26 +58,25 @@ func (s *Stage) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 		r.BatchItemFailures = append(r.BatchItemFailures, lambdaevents.DynamoDBBatchItemFailure{ItemIdentifier: failed})
 	}
 	s.Log.Write(ctx, start, line)
+	if b.unreadable > 0 {
+		// The stream would give them again in vain, and all that comes after would wait.
+		s.Log.Write(ctx, start, telemetry.Line{Outcome: "unreadable", Items: b.unreadable, Err: fault.New(fault.Permanent, "an item's announcements can't be read"),
+			Counts: []telemetry.Count{{Metric: telemetry.Failures, N: b.unreadable}}})
+	}
 	return json.Marshal(r)
 }
 
 // publish announces a batch. failed is the sequence number from which the stream
 // has to give it again, "" when all is announced.
-func (s *Stage) publish(ctx context.Context, e lambdaevents.DynamoDBEvent) (failed string, announced int, err error) {
-	parcels := pack(changes(e))
-	if len(parcels) == 0 {
+func (s *Stage) publish(ctx context.Context, b batch) (failed string, announced int, err error) {
+	rest := b.parcels()
+	if len(rest) == 0 {
 		return "", 0, nil
 	}
-	rest := parcels
 	for attempt := 1; ; attempt++ {
 		var left []parcel
 		left, err = s.send(ctx, rest)
-		for _, p := range rest {
-			announced += len(p.changes)
-		}
-		for _, p := range left {
-			announced -= len(p.changes)
-		}
+		announced += count(rest) - count(left)
 		if rest = left; len(rest) == 0 {
 			return "", announced, nil
 		}
@@ -95,20 +91,22 @@ func (s *Stage) publish(ctx context.Context, e lambdaevents.DynamoDBEvent) (fail
 	if err == nil {
 		err = fmt.Errorf("the bus refused %d events", len(rest))
 	}
-	first := rest[0]
-	for _, p := range rest {
-		if p.order < first.order {
-			first = p
-		}
-	}
+	first := slices.MinFunc(rest, func(a, b parcel) int { return cmp.Compare(a.order, b.order) })
 	return first.sequence, announced, err
+}
+
+func count(l []parcel) (n int) {
+	for _, p := range l {
+		n += max(1, len(p.changes))
+	}
+	return n
 }
 
 // send puts parcels on the bus and gives those that it did not take.
 func (s *Stage) send(ctx context.Context, parcels []parcel) (left []parcel, err error) {
 	envelopes := make([]events.Envelope, len(parcels))
 	for n, p := range parcels {
-		if envelopes[n], err = events.NewProfileChanged(p.workspace, p.at, p.changes); err != nil {
+		if envelopes[n], err = p.envelope(); err != nil {
 			return parcels, err
 		}
 	}
@@ -120,94 +118,4 @@ func (s *Stage) send(ctx context.Context, parcels []parcel) (left []parcel, err 
 		left = append(left, parcels[n])
 	}
 	return left, nil
-}
-
-// change is what one fragment has to say after a batch.
-type change struct {
-	events.ProfileChange
-	workspace string
-	at        time.Time
-	order     int    // of the batch's first record of the fragment
-	sequence  string // of that record
-}
-
-// changes folds a batch into one change per fragment: its newest version, and
-// all parts that any of its records names.
-func changes(e lambdaevents.DynamoDBEvent) []change {
-	var l []change
-	at := map[string]int{}
-	for n, r := range e.Records {
-		c, ok := read(r)
-		if !ok {
-			continue // bookkeeping, or not a fragment
-		}
-		c.order, c.sequence = n, r.Change.SequenceNumber
-		k := c.workspace + "#" + c.Fragment
-		i, seen := at[k]
-		if !seen {
-			at[k] = len(l)
-			l = append(l, c)
-			continue
-		}
-		for _, p := range c.Parts {
-			if !slices.Contains(l[i].Parts, p) {
-				l[i].Parts = append(l[i].Parts, p)
-			}
-		}
-		l[i].Version, l[i].Profile, l[i].at = c.Version, c.Profile, c.at
-	}
-	return l
-}
-
-// read takes the few attributes that it announces off a fragment's new image.
-func read(r lambdaevents.DynamoDBEventRecord) (change, bool) {
-	image := r.Change.NewImage
-	text := func(name string) string {
-		if v, ok := image[name]; ok && v.DataType() == lambdaevents.DataTypeString {
-			return v.String()
-		}
-		return ""
-	}
-	pk := strings.Split(text("pk"), "#")
-	v, ok := image["v"]
-	if len(pk) != 3 || pk[1] != "g" || text("ev") == "" || !ok || v.DataType() != lambdaevents.DataTypeNumber {
-		return change{}, false
-	}
-	version, err := strconv.ParseInt(v.Number(), 10, 64)
-	if err != nil {
-		return change{}, false
-	}
-	return change{ProfileChange: events.ProfileChange{Fragment: pk[2], Version: version, Profile: text("p"),
-		Parts: strings.Split(text("ev"), ",")}, workspace: pk[0], at: r.Change.ApproximateCreationDateTime.Time}, true
-}
-
-// parcel is one event to be: changes of one workspace.
-type parcel struct {
-	workspace string
-	changes   []events.ProfileChange
-	at        time.Time
-	order     int
-	sequence  string
-	bytes     int
-}
-
-// pack puts changes together per workspace, up to the limits of one event.
-func pack(l []change) []parcel {
-	var done []parcel
-	open := map[string]int{}
-	for _, c := range l {
-		size := 120 + len(c.Fragment) + len(c.Profile) + 12*len(c.Parts)
-		i, ok := open[c.workspace]
-		if !ok || len(done[i].changes) == perEvent || done[i].bytes+size > maxBytes {
-			i = len(done)
-			open[c.workspace] = i
-			done = append(done, parcel{workspace: c.workspace, order: c.order, sequence: c.sequence})
-		}
-		p := &done[i]
-		p.changes, p.bytes = append(p.changes, c.ProfileChange), p.bytes+size
-		if c.at.After(p.at) {
-			p.at = c.at
-		}
-	}
-	return done
 }

@@ -18,8 +18,8 @@ var (
 )
 
 // run delivers batches of facts, in any order and with copies, to several
-// workers at once; a killed worker's batch is delivered again.
-func run(r *rand.Rand, rules profile.Rules, batches [][]events.Fact, workers int, kill float64, b bug) *table {
+// workers at once; a killed worker's batch is delivered again. A share of them is quiet.
+func run(r *rand.Rand, rules profile.Rules, batches [][]events.Fact, workers int, kill, quiet float64, b bug) *table {
 	t := newTable()
 	kills := len(batches)
 	// A worker stays on for a while, so that another sleeps through much of it: most
@@ -32,7 +32,7 @@ func run(r *rand.Rand, rules profile.Rules, batches [][]events.Fact, workers int
 	var busy []*job
 	for len(batches) > 0 || len(busy) > 0 {
 		for len(busy) < workers && len(batches) > 0 {
-			busy = append(busy, &job{start(b, rules, process(batches[0])), batches[0]})
+			busy = append(busy, &job{start(b, rules, inLane(batches[0], r.Float64() < quiet)), batches[0]})
 			batches = batches[1:]
 		}
 		if n >= len(busy) || r.Float64() >= stay {
@@ -62,12 +62,37 @@ func tryHistory(h uint64, on unifytest.Focus, b bug) (string, []events.Fact) {
 	facts := unifytest.History(r, on)
 	want := unifytest.Batch(rules, facts).Print(rules)
 	for range 2 {
-		t := run(r, rules, unifytest.Deliveries(r, facts), 1+r.IntN(4), []float64{0, .01, .05}[r.IntN(3)], b)
+		quiet := []float64{0, .5, 1}[r.IntN(3)]
+		t := run(r, rules, unifytest.Deliveries(r, facts), 1+r.IntN(4), []float64{0, .01, .05}[r.IntN(3)], quiet, b)
 		if got := t.rest().Print(rules); got != want {
 			return fmt.Sprintf("--- from the set of facts\n%s\n--- through the protocol\n%s", want, got), facts
 		}
+		if diff := untold(t, quiet); diff != "" && b == "" {
+			return diff, facts
+		}
 	}
 	return "", facts
+}
+
+// untold says what happened and was not told, or told although it was no news.
+func untold(t *table, quiet float64) string {
+	for id := range t.fragments {
+		f := t.fragment(id)
+		if quiet == 0 && f.Quiet != 0 || f.Quiet > f.Version {
+			return fmt.Sprintf("%s: quiet at version %d of %d", id, f.Quiet, f.Version)
+		}
+		for name, l := range f.State.Events {
+			for _, e := range l {
+				if quiet == 0 && t.told[occurrence{id, name, e.Record}] == 0 {
+					return fmt.Sprintf("%s: %s of %s was not told", id, name, e.Record)
+				}
+			}
+		}
+	}
+	if quiet == 1 && len(t.told) > 0 {
+		return fmt.Sprint("nothing came live, and this is told: ", t.told)
+	}
+	return ""
 }
 
 // TestHistories: whatever the order, copies, workers and deaths, what is at rest

@@ -69,10 +69,49 @@ func (u Unifier) claim(ctx context.Context, f profile.Fragment, identifier strin
 	return u.relink(ctx, append(seeds, f.ID), gap{identifier: identifier})
 }
 
-// Stop puts withdrawals on the addresses themselves.
+// Stop puts withdrawals on the addresses themselves. They concern every profile
+// that claims the address, so the others are told too.
 func (u Unifier) Stop(ctx context.Context, s profile.Statement) error {
 	for _, identifier := range slices.Sorted(maps.Keys(s.Stops)) {
-		if _, err := u.change(ctx, identifier, func(i *profile.Identity) bool { return i.Stop(s.Stops[identifier]) }); err != nil {
+		stored, err := u.change(ctx, identifier, func(i *profile.Identity) bool { return i.Stop(s.Stops[identifier]) })
+		if err != nil {
+			return err
+		}
+		newest := false
+		for subject, stop := range s.Stops[identifier] {
+			newest = newest || stored.Stops[subject] == stop
+		}
+		if newest { // not only where it changed: after a death between the two, running again must tell them
+			if err := u.warn(ctx, s.Fragment, stored.Found()); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// warn announces to the profiles of others who are found by an address, once each,
+// that consent may have changed. The fragment's own profile heard of it when its
+// state was written.
+func (u Unifier) warn(ctx context.Context, from profile.ID, found []profile.ID) error {
+	found = slices.DeleteFunc(found, func(id profile.ID) bool { return id == from })
+	if len(found) == 0 {
+		return nil
+	}
+	heard := map[profile.ID]bool{}
+	for _, id := range append([]profile.ID{from}, found...) {
+		f, err := u.Hub.Fragment(ctx, id)
+		if err != nil {
+			return fmt.Errorf("reading fragment %s: %w", id, err)
+		}
+		told := id == from
+		for _, m := range f.Profile() {
+			told, heard[m] = told || heard[m], true
+		}
+		if told {
+			continue
+		}
+		if err := u.rewrite(ctx, id, func(*profile.Fragment) (bool, error) { return true, nil }, profile.ConsentChanged); err != nil {
 			return err
 		}
 	}
@@ -124,8 +163,9 @@ func (u Unifier) Decide(ctx context.Context, a, b profile.ID, d profile.Decision
 	return u.relink(ctx, pair[:], gap{pair: pair})
 }
 
-// rewrite reads a fragment, changes it and writes it, until it holds.
-func (u Unifier) rewrite(ctx context.Context, id profile.ID, change func(*profile.Fragment) (bool, error)) error {
+// rewrite reads a fragment, changes it and writes it, until it holds. also is
+// announced with what differs.
+func (u Unifier) rewrite(ctx context.Context, id profile.ID, change func(*profile.Fragment) (bool, error), also ...profile.Change) error {
 	for lost := 0; lost < attempts; {
 		f, err := u.Hub.Fragment(ctx, id)
 		if err != nil {
@@ -136,7 +176,7 @@ func (u Unifier) rewrite(ctx context.Context, id profile.ID, change func(*profil
 		if err != nil || !write {
 			return err
 		}
-		err = u.Hub.Commit(ctx, next, nil, profile.Changes(f, next))
+		err = u.commit(ctx, f, next, nil, nil, also...)
 		if err == nil {
 			return nil
 		}
@@ -191,7 +231,7 @@ func (u Unifier) relink(ctx context.Context, seeds []profile.ID, around gap) err
 		}
 		next := before[id].Clone()
 		next.SetMembers(members[id])
-		err := u.Hub.Commit(ctx, next, nil, profile.Changes(before[id], next))
+		err := u.commit(ctx, before[id], next, nil, nil)
 		if errors.Is(err, profile.ErrLost) {
 			err = u.remember(ctx, id)
 		}

@@ -40,7 +40,7 @@ func (brokenHub) Known(_ context.Context, f events.Fact) (bool, error) {
 func (brokenHub) Fragment(_ context.Context, id profile.ID) (profile.Fragment, error) {
 	return profile.Fragment{ID: id}, nil
 }
-func (brokenHub) Commit(context.Context, profile.Fragment, []profile.Move, []profile.Change) error {
+func (brokenHub) Commit(context.Context, profile.Fragment, []profile.Move, []profile.Change, ...events.Occurrence) error {
 	return nil
 }
 

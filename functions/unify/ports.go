@@ -37,8 +37,9 @@ type Fragments interface {
 	// ends the two newest and two oldest.
 	Older(ctx context.Context, id profile.ID, own []profile.Lookup, ends bool) (profile.Older, error)
 	// Commit stores a fragment that was read at f.Version, and moves older orders
-	// with it, or gives profile.ErrLost. What readers should hear of goes into changes.
-	Commit(ctx context.Context, f profile.Fragment, moves []profile.Move, changes []profile.Change) error
+	// with it, or gives profile.ErrLost. What readers should hear of goes into changes,
+	// what happened to the customer just now into occurred; both are told by the write.
+	Commit(ctx context.Context, f profile.Fragment, moves []profile.Move, changes []profile.Change, occurred ...events.Occurrence) error
 }
 
 // Identities are read and written whole, guarded by their version.

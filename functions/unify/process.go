@@ -61,6 +61,7 @@ func merge(plan map[profile.ID]*Work, id profile.ID, w *Work) {
 	}
 	maps.Copy(plan[id].Orders, w.Orders)
 	plan[id].Statements = append(plan[id].Statements, w.Statements...)
+	plan[id].Facts = append(plan[id].Facts, w.Facts...)
 }
 
 // one settles and links one fragment.

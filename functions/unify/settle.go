@@ -22,6 +22,23 @@ type Unifier struct {
 	// Overgrown hears of a fragment that stands alone because too many would be one
 	// person with it; nil hears nothing.
 	Overgrown func(id profile.ID)
+	// Quiet takes facts in of a replay or a backfill: they change profiles and are
+	// announced, but nothing is told as happening now.
+	Quiet bool
+}
+
+// commit stores what became of a fragment, with what readers should hear of it:
+// what changed, also what changed beside it, and what occurred by the facts that
+// were taken in.
+func (u Unifier) commit(ctx context.Context, was, next profile.Fragment, moves []profile.Move, facts []events.Fact, also ...profile.Change) error {
+	changes := append(profile.Changes(was, next, moves...), also...)
+	if !u.Quiet {
+		return u.Hub.Commit(ctx, next, moves, changes, profile.Occurrences(was, next, facts)...)
+	}
+	if len(changes) > 0 {
+		next.Quiet = was.Version + 1
+	}
+	return u.Hub.Commit(ctx, next, moves, changes)
 }
 
 // Record adds a fact to the log, the index first.
@@ -81,6 +98,7 @@ func (u Unifier) put(ctx context.Context, f events.Fact) error {
 type Work struct {
 	Orders     map[string]bool // records whose contribution may have changed
 	Statements []profile.Statement
+	Facts      []events.Fact // what gave the work, for what is to be told of it
 }
 
 // Plan tells which fragments have to take in what, for facts that are in the log.
@@ -106,13 +124,14 @@ func (u Unifier) Plan(ctx context.Context, plan map[profile.ID]*Work, facts ...e
 			}
 			if f.Kind == events.Order {
 				for _, id := range u.Rules.Holders(all...) {
-					at(id).Orders[f.RecordKey()] = true
+					w := at(id)
+					w.Orders[f.RecordKey()], w.Facts = true, append(w.Facts, f)
 				}
 			}
 		}
 		if s, ok := u.Rules.Statement(f); ok {
 			w := at(s.Fragment)
-			w.Statements = append(w.Statements, s)
+			w.Statements, w.Facts = append(w.Statements, s), append(w.Facts, f)
 		}
 	}
 	return nil
@@ -145,7 +164,7 @@ func (u Unifier) Settle(ctx context.Context, id profile.ID, w Work) error {
 		if len(moves) == 0 && next.Equal(f) {
 			return nil
 		}
-		err = u.Hub.Commit(ctx, next, moves, profile.Changes(f, next))
+		err = u.commit(ctx, f, next, moves, w.Facts)
 		switch {
 		case errors.Is(err, profile.ErrLost):
 			lost++
@@ -195,8 +214,7 @@ func (u Unifier) apply(ctx context.Context, f profile.Fragment, w Work) (profile
 // claims, and all claims of a kind when the fragment comes to hold too many.
 func (u Unifier) take(f *profile.Fragment, statements []profile.Statement) {
 	for _, s := range statements {
-		f.Anchor = profile.SourceOf(s.Anchor)
-		f.State.Join(s)
+		f.Take(s)
 		was := f.State.OverKinds(u.Rules.Limits)
 		for _, id := range f.State.Claim(s.Claims, u.Rules.Limits) {
 			f.Pend(id)

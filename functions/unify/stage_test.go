@@ -23,6 +23,8 @@ import (
 	"loophub/shared/workspace"
 )
 
+const someone = "gaaaaaaaaaaaaaaaaaaaaaaaa"
+
 var noon = time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
 
 // till is a connector whose bodies say what it is to do, by their first word.
@@ -50,6 +52,20 @@ func (till) Decode(r connector.Request) ([]events.Fact, []connector.Fault) {
 	case "invalid":
 		bad.Record, bad.Fields = record+"-bad", events.Fields{"shoe_size": events.Text("MARKER")}
 		return []events.Fact{f, bad}, nil
+	case "sale": // of one customer, just now
+		o := events.Fact{Kind: events.Order, Record: record, Version: noon.UnixMilli(), At: noon.UnixMilli(), Fields: events.Fields{"customer": events.Text("all"),
+			"total": events.Text("5"), "currency": events.Text("VND"), "ordered_at": events.Text(strconv.FormatInt(noon.UnixMilli(), 10))}}
+		return []events.Fact{o}, nil
+	case "submission":
+		f.Kind = events.Form
+	case "engaged":
+		f.Kind, f.Fields = events.Engagement, events.Fields{"fragment": events.Text(someone), "message": events.Text("m"), "opened_at": events.Text("1")}
+	case "named":
+		f.Kind, f.Fields = events.Event, events.Fields{"fragment": events.Text(someone), "name": events.Text("tasting.booked")}
+	case "tagged":
+		f.Kind, f.Fields = events.Decision, events.Fields{"fragment": events.Text(someone), "tag:vip": events.Text("+")}
+	case "cleared":
+		f.Kind, f.Fields = events.Event, events.Fields{"fragment": events.Null, "name": events.Text("tasting.booked"), "email": events.Text("lan@marker.vn")}
 	case "order":
 		o := events.Fact{Kind: events.Order, Record: record, Version: 1, At: 1, Fields: events.Fields{"customer": events.Text("c" + record),
 			"total": events.Text("5"), "currency": events.Text("VND"), "ordered_at": events.Text("1")}}
@@ -139,11 +155,11 @@ func (f flaky) Put(ctx context.Context, x events.Fact) error {
 	return f.hub.Put(ctx, x)
 }
 
-func (f flaky) Commit(ctx context.Context, x profile.Fragment, moves []profile.Move, changes []profile.Change) error {
+func (f flaky) Commit(ctx context.Context, x profile.Fragment, moves []profile.Move, changes []profile.Change, occurred ...events.Occurrence) error {
 	if err := f.fail("commit " + x.Anchor.Customer); err != nil {
 		return err
 	}
-	return f.hub.Commit(ctx, x, moves, changes)
+	return f.hub.Commit(ctx, x, moves, changes, occurred...)
 }
 
 func (w *stageWorld) Load(_ context.Context, id string) (workspace.Workspace, error) {

@@ -102,15 +102,51 @@ func (s *Stage) decode(ctx context.Context, i *item) error {
 	for _, f := range facts {
 		f.Workspace, f.Connection, f.Rank = k.Workspace, k.Connection, con.Manifest.Rank
 		f.Received = i.delivery.Request.ReceivedAt.UnixMilli()
-		if err := f.Validate(); err != nil {
-			i.fault(connector.InvalidValue, "%v", err)
-		} else if f.At > f.Received+ahead.Milliseconds() {
-			i.fault(connector.InvalidValue, "%s: it is dated more than 24 h after it arrived", f.Kind)
-		} else {
-			i.facts = append(i.facts, f)
+		if reason := refusal(con.Manifest, f); reason != "" {
+			i.fault(connector.InvalidValue, "%s", reason)
+			continue
+		}
+		if err := s.keep(ctx, i, f); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// keep takes a fact in, but for what of it is our own echo.
+func (s *Stage) keep(ctx context.Context, i *item, f events.Fact) error {
+	if s.Echo != nil {
+		rest, ok, err := s.Echo.Own(ctx, f.Workspace, f.Connection, f)
+		if err != nil {
+			return fmt.Errorf("looking for our own echo: %w", err)
+		}
+		if !ok {
+			i.count(telemetry.Echoes, 1)
+			return nil
+		}
+		f = rest
+	}
+	i.facts = append(i.facts, f)
+	return nil
+}
+
+// channels are the connectors whose word on a message of ours counts.
+var channels = map[string]bool{"ses": true, "links": true}
+
+// refusal says why a fact is not to be taken in, "" where it is.
+func refusal(m connector.Manifest, f events.Fact) string {
+	_, named := f.Fields["fragment"]
+	switch err := f.Validate(); {
+	case err != nil:
+		return err.Error()
+	case f.At > f.Received+ahead.Milliseconds():
+		return string(f.Kind) + ": it is dated more than 24 h after it arrived"
+	case f.Kind == events.Engagement && !channels[m.Name]:
+		return "message: only a channel of Loophub's own tells what became of its messages"
+	case f.Kind != events.Engagement && named && !m.Internal:
+		return string(f.Kind) + ": only Loophub's own API names a fragment"
+	}
+	return ""
 }
 
 // ahead is how far in the future a source's clock may be.
@@ -127,22 +163,30 @@ func guarded(src connector.Source, r connector.Request) (facts []events.Fact, fa
 	return src.Decode(r)
 }
 
-// unify takes the facts of one workspace's deliveries in: together, or each alone
-// where something breaks down over one of them.
+// unify takes the facts of one workspace's deliveries in, those that came live
+// first: what they say is news, whatever is replayed beside them.
 func (s *Stage) unify(ctx context.Context, id string, items []*item) {
-	if s.together(ctx, id, items) == "" {
+	for _, quiet := range []bool{false, true} {
+		s.pass(ctx, id, quiet, slices.DeleteFunc(slices.Clone(items), func(i *item) bool { return (i.delivery.Lane != delivery.Live) != quiet }))
+	}
+}
+
+// pass takes facts in: together, or each delivery's alone where something breaks
+// down over one of them.
+func (s *Stage) pass(ctx context.Context, id string, quiet bool, items []*item) {
+	if s.together(ctx, id, quiet, items) == "" {
 		return
 	}
 	for _, i := range items {
 		i.err = nil
-		if i.where = s.together(ctx, id, []*item{i}); i.where != "" {
+		if i.where = s.together(ctx, id, quiet, []*item{i}); i.where != "" {
 			i.err = fault.New(fault.Permanent, "taking facts in broke down at %s", i.where)
 		}
 	}
 }
 
 // together takes the facts of deliveries in; where tells the source line of a panic.
-func (s *Stage) together(ctx context.Context, id string, items []*item) (where string) {
+func (s *Stage) together(ctx context.Context, id string, quiet bool, items []*item) (where string) {
 	defer func() {
 		if recover() != nil {
 			where = telemetry.Where()
@@ -165,7 +209,7 @@ func (s *Stage) together(ctx context.Context, id string, items []*item) (where s
 		}
 		return ""
 	}
-	u := Unifier{Hub: s.Hub(id), Rules: rules, Pause: s.Pause, Overgrown: func(profile.ID) { s.overgrown(ctx, id) }}
+	u := Unifier{Hub: s.Hub(id), Rules: rules, Pause: s.Pause, Quiet: quiet, Overgrown: func(profile.ID) { s.overgrown(ctx, id) }}
 	for n, err := range u.Process(ctx, facts) {
 		from[n].err = err
 	}

@@ -11,6 +11,7 @@ import (
 	lambdaevents "github.com/aws/aws-lambda-go/events"
 
 	connector "loophub/connectors"
+	"loophub/events"
 	"loophub/shared/delivery"
 	"loophub/shared/telemetry"
 	"loophub/shared/workspace"
@@ -38,6 +39,13 @@ type Queue interface {
 	Send(ctx context.Context, message string) error
 }
 
+// Echo knows what we ourselves wrote to the systems that deliveries come from.
+type Echo interface {
+	// Own takes off a fact the fields that only say what we wrote to the system
+	// ourselves; ok is false where nothing is left to say.
+	Own(ctx context.Context, workspace, connection string, f events.Fact) (rest events.Fact, ok bool, err error)
+}
+
 // Config is what the stage stands on.
 type Config struct {
 	Connectors  []connector.Connector
@@ -45,6 +53,7 @@ type Config struct {
 	Deliveries  Deliveries
 	Retry       Queue
 	Hub         func(workspace string) Hub
+	Echo        Echo // nil = nothing is written to any source
 	Pause       func(ctx context.Context, attempt int) error
 	Log         *telemetry.Log
 	Now         func() time.Time

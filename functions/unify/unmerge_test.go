@@ -54,7 +54,7 @@ func TestUnmergeIsExact(t *testing.T) {
 				facts = append(facts, decision("split", x, y, 101))
 			}
 		}
-		got := run(r, rules, unifytest.Deliveries(r, facts), 3, .02, "").rest()
+		got := run(r, rules, unifytest.Deliveries(r, facts), 3, .02, 0, "").rest()
 		if got, want := undivided(got, rules), undivided(base, rules); got != want {
 			t.Fatalf("history %d\n--- never merged\n%s\n--- merged and unmerged\n%s", h, want, got)
 		}
@@ -80,7 +80,7 @@ func TestCutIsExact(t *testing.T) {
 					facts = append(facts, decision("split", id, other, 101))
 				}
 			}
-			got := run(r, rules, unifytest.Deliveries(r, facts), 3, .02, "").rest()
+			got := run(r, rules, unifytest.Deliveries(r, facts), 3, .02, 0, "").rest()
 			if f := got.Fragments[id]; len(f.Profile()) != 1 {
 				t.Fatalf("history %d: %s was cut off and is still with %v", h, id, f.Profile())
 			}

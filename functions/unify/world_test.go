@@ -27,6 +27,13 @@ type table struct {
 	older      map[profile.ID]map[profile.Lookup]profile.Order
 	identities map[string]stored
 	printed    *[16]byte // of what print gives, until the next write
+	told       map[occurrence]int
+}
+
+// occurrence is what was told to have happened, and of whom.
+type occurrence struct {
+	fragment     profile.ID
+	what, record string
 }
 
 // print is everything that is stored, as text.
@@ -50,9 +57,9 @@ func (t *table) digest() [16]byte {
 
 func (t *table) wrote() { t.printed = nil }
 
-// clone copies the table. The maps inside are never changed in place.
+// clone copies the table. The maps inside are never changed in place, but for told.
 func (t *table) clone() *table {
-	return &table{maps.Clone(t.facts), maps.Clone(t.index), maps.Clone(t.fragments), maps.Clone(t.older), maps.Clone(t.identities), t.printed}
+	return &table{maps.Clone(t.facts), maps.Clone(t.index), maps.Clone(t.fragments), maps.Clone(t.older), maps.Clone(t.identities), t.printed, t.told}
 }
 
 type stored struct {
@@ -62,7 +69,7 @@ type stored struct {
 
 func newTable() *table {
 	return &table{map[string]map[string]events.Fact{}, map[profile.ID]map[string]bool{}, map[profile.ID]stored{},
-		map[profile.ID]map[profile.Lookup]profile.Order{}, map[string]stored{}, nil}
+		map[profile.ID]map[profile.Lookup]profile.Order{}, map[string]stored{}, nil, map[occurrence]int{}}
 }
 
 // rest is what the table holds, to be compared.
@@ -279,7 +286,10 @@ func byPlace(a, b profile.Order) int {
 	return cmp.Or(cmp.Compare(a.At, b.At), strings.Compare(a.Record, b.Record))
 }
 
-func (h *hub) Commit(_ context.Context, f profile.Fragment, moves []profile.Move, _ []profile.Change) error {
+func (h *hub) Commit(_ context.Context, f profile.Fragment, moves []profile.Move, changes []profile.Change, occurred ...events.Occurrence) error {
+	if len(occurred) > 0 && len(changes) == 0 {
+		panic("something occurred, and nothing changed that would announce it")
+	}
 	body := dump(f)
 	if h.bug == noEpoch {
 		f.Pending = maps.Clone(f.Pending)
@@ -307,6 +317,9 @@ func (h *hub) Commit(_ context.Context, f profile.Fragment, moves []profile.Move
 			} else {
 				delete(t.older[id], at)
 			}
+		}
+		for _, o := range occurred {
+			t.told[occurrence{id, o.What, o.Record}]++
 		}
 		t.wrote()
 		return t.fragments[id], fmt.Sprint("ok ", old.version)
@@ -389,8 +402,11 @@ func (w *worker) step(t *table) {
 	w.feed(sees)
 }
 
-func process(facts []events.Fact) func(Unifier) error {
+func process(facts []events.Fact) func(Unifier) error { return inLane(facts, false) }
+
+func inLane(facts []events.Fact, quiet bool) func(Unifier) error {
 	return func(u Unifier) error {
+		u.Quiet = quiet
 		for n, err := range u.Process(context.Background(), facts) {
 			return fmt.Errorf("fact %d: %w", n, err)
 		}

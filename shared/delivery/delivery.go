@@ -37,7 +37,19 @@ type Delivery struct {
 	Key
 	Request connector.Request
 	Trace   string // our own trace id, from webhook to CRM write
+	Lane    Lane
 }
+
+// Lane says how a delivery came. Only what comes live may cause something to be
+// sent; all lanes change profiles alike.
+type Lane string
+
+// The lanes.
+const (
+	Live     Lane = ""         // the source sent it just now
+	Replay   Lane = "replay"   // an operator had it processed again
+	Backfill Lane = "backfill" // it was fetched out of the source's history
+)
 
 // Fault is why a delivery, or a part of it, gave no facts, and when that was found.
 type Fault = connector.Fault

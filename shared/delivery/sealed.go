@@ -40,6 +40,7 @@ type Sealed struct {
 	Hash       [16]byte // beginning of the SHA-256 of the body
 	ReceivedAt time.Time
 	Trace      string
+	Lane       Lane
 }
 
 // Spilled is a delivery that waits in the spill queue.
@@ -57,6 +58,7 @@ func Seal(d Delivery) Sealed {
 		Hash:       HashOf(d.Request.Body),
 		ReceivedAt: d.Request.ReceivedAt.Truncate(time.Millisecond).UTC(),
 		Trace:      d.Trace,
+		Lane:       d.Lane,
 	}
 }
 
@@ -77,7 +79,7 @@ func (s Sealed) Object() string {
 // Open unpacks the delivery. Whatever the error, the key of the result is right,
 // so that the delivery can be parked.
 func (s Sealed) Open() (Delivery, error) {
-	d := Delivery{Key: s.Key, Trace: s.Trace}
+	d := Delivery{Key: s.Key, Trace: s.Trace, Lane: s.Lane}
 	d.Request.ReceivedAt = s.ReceivedAt
 	r, err := unpack(s.Packed)
 	if err != nil {

@@ -31,6 +31,7 @@ func order(t testing.TB) Delivery {
 			ReceivedAt: time.Date(2026, 11, 20, 2, 14, 32, 123_000_000, time.UTC),
 		},
 		Trace: "1-5759e988-bd862e3fe1be46a994272793",
+		Lane:  Backfill,
 	}
 }
 

@@ -22,6 +22,17 @@ type Fragment struct {
 	// the version at which each became so: the epoch keeps a slow worker from
 	// clearing what another has set anew.
 	Pending map[string]int64 `json:"p,omitempty"`
+	// Quiet is the version of the newest write that took in facts of a replay or a
+	// backfill: whoever acts on what they changed looks at it first. 0 = none.
+	Quiet int64 `json:"q,omitempty"`
+}
+
+// Take joins a statement about the fragment.
+func (f *Fragment) Take(s Statement) {
+	if s.Anchor != (Anchor{}) {
+		f.Anchor = SourceOf(s.Anchor)
+	}
+	f.State.Join(s)
 }
 
 // Source is what people may see of an anchor: the connection and, for a customer
@@ -247,13 +258,14 @@ func (s *sets) all() map[ID][]ID {
 	return m
 }
 
-// Equal compares everything but the version.
+// Equal compares everything but the versions.
 func (f Fragment) Equal(o Fragment) bool {
 	a, b := f.State, o.State
 	return f.Anchor == o.Anchor && slices.Equal(f.Members, o.Members) && maps.Equal(f.Ties, o.Ties) && maps.Equal(f.Pending, o.Pending) &&
-		a.Orders == b.Orders && maps.Equal(a.Sums, b.Sums) && slices.Equal(a.Recent, b.Recent) && same(a.First, b.First) &&
+		a.Orders == b.Orders && maps.Equal(a.Sums, b.Sums) && slices.EqualFunc(a.Recent, b.Recent, Order.Equal) && sameOrder(a.First, b.First) &&
 		maps.Equal(a.Traits, b.Traits) && same(a.Snapshot, b.Snapshot) && maps.Equal(a.Tags, b.Tags) &&
-		maps.Equal(a.Consent, b.Consent) && maps.Equal(a.Claims, b.Claims) && same(a.Checkout, b.Checkout)
+		maps.Equal(a.Consent, b.Consent) && maps.Equal(a.Claims, b.Claims) && same(a.Checkout, b.Checkout) &&
+		sameEvents(a, b) && maps.Equal(a.Marks, b.Marks)
 }
 
 // Clone copies a fragment deep enough to be changed.
@@ -263,6 +275,7 @@ func (f Fragment) Clone() Fragment {
 	s := &f.State
 	s.Sums, s.Traits, s.Tags = maps.Clone(s.Sums), maps.Clone(s.Traits), maps.Clone(s.Tags)
 	s.Consent, s.Claims, s.Recent = maps.Clone(s.Consent), maps.Clone(s.Claims), slices.Clone(s.Recent)
+	s.Events, s.Marks = maps.Clone(s.Events), maps.Clone(s.Marks)
 	return f
 }
 
@@ -314,11 +327,13 @@ const (
 	ConsentChanged  Change = "consent"
 	CheckoutChanged Change = "checkout"
 	IdentityChanged Change = "identity"
+	EventsChanged   Change = "events"
 )
 
-// Changes tells which parts differ: what readers should hear of. Bookkeeping
-// gives none.
-func Changes(was, is Fragment) []Change {
+// Changes tells which parts differ: what readers should hear of. Moves are those
+// of older orders that the same write makes: an order beyond the newest may change
+// nothing else. Bookkeeping gives none.
+func Changes(was, is Fragment, moves ...Move) []Change {
 	var l []Change
 	differ := func(c Change, same bool) {
 		if !same {
@@ -326,15 +341,20 @@ func Changes(was, is Fragment) []Change {
 		}
 	}
 	a, b := was.State, is.State
-	differ(OrdersChanged, maps.Equal(a.Sums, b.Sums) && slices.Equal(a.Recent, b.Recent) && same(a.First, b.First))
+	differ(OrdersChanged, len(moves) == 0 && maps.Equal(a.Sums, b.Sums) && slices.EqualFunc(a.Recent, b.Recent, Order.Equal) && sameOrder(a.First, b.First))
 	differ(TraitsChanged, maps.EqualFunc(a.Traits, b.Traits, func(x, y Register) bool { return x.Value == y.Value }))
 	differ(TagsChanged, slices.Equal(a.TagList(), b.TagList()))
 	differ(ConsentChanged, maps.Equal(a.Consent, b.Consent))
 	differ(CheckoutChanged, same(a.Checkout, b.Checkout))
 	differ(IdentityChanged, slices.Equal(was.Profile(), is.Profile()) &&
 		maps.EqualFunc(a.Claims, b.Claims, func(Claim, Claim) bool { return true }))
+	differ(EventsChanged, sameEvents(a, b))
 	return l
 }
+
+func sameEvents(a, b State) bool { return maps.EqualFunc(a.Events, b.Events, slices.Equal) }
+
+func sameOrder(a, b *Order) bool { return a == b || a != nil && b != nil && a.Equal(*b) }
 
 func same[T comparable](a, b *T) bool {
 	return a == b || a != nil && b != nil && *a == *b

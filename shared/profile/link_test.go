@@ -216,7 +216,7 @@ func full() Fragment {
 	return Fragment{ID: "ca", Version: 1, Anchor: Source{"shop", "1"}, Ties: map[ID]Decision{"cb": {1, true}}, Members: []ID{"ca", "cb"},
 		Pending: map[string]int64{"email/a": 1}, State: State{Orders: 1, Sums: map[string]Sum{"VND": {1, 2, 0}}, Recent: []Order{o}, First: &o,
 			Traits: map[string]Register{"city": r}, Snapshot: &r, Tags: map[string]Register{"b": r}, Consent: map[string]Consent{"email:m": {1, 0}},
-			Claims: map[string]Claim{"email/a": {1, "a"}}, Checkout: &r}}
+			Claims: map[string]Claim{"email/a": {1, "a"}}, Checkout: &r, Events: map[string][]Event{"viewed": {{1, "r"}}}, Marks: map[string]Register{"a": r}}}
 }
 
 // TestEqualSeesEveryField: a field that Equal forgot would never be written.
@@ -232,7 +232,7 @@ func TestEqualSeesEveryField(t *testing.T) {
 	}
 	for n := range reflect.TypeFor[Fragment]().NumField() {
 		f := full()
-		if name := reflect.TypeFor[Fragment]().Field(n).Name; name != "ID" && name != "Version" && name != "State" {
+		if name := reflect.TypeFor[Fragment]().Field(n).Name; name != "ID" && name != "Version" && name != "Quiet" && name != "State" {
 			clear(reflect.ValueOf(&f).Elem().Field(n), name, &f)
 		}
 	}
@@ -250,6 +250,8 @@ func TestCloneSharesNothing(t *testing.T) {
 	c.Members[0] = "cz"
 	c.Pend("email/z")
 	c.State.Join(statement(t, fact(events.Customer, "1", 9, "city", "Huế", "tags", "[]", "tag:z", "+", "grant:email:m", "9")))
+	c.State.Join(statement(t, fact(events.Event, "9", 9, "name", "viewed", "anonymous_id", "x")))
+	c.State.Join(statement(t, fact(events.Decision, "9", 9, "fragment", someone, "tag:z", "+")))
 	c.State.Claim(map[string]Claim{"email/z": {1, "z"}}, DefaultLimits)
 	c.State.Settle(12, "z", &Order{At: 9, Record: "z", Currency: "USD"}, Older{})
 	c.State.Settle(12, "r", nil, Older{})
@@ -283,6 +285,10 @@ func TestChanges(t *testing.T) {
 		"a tag that holds anyway": {func(f *Fragment) { f.State.Tags["a"] = Register{Value: events.Text("+")} }, "[]"},
 		"consent":                 {func(f *Fragment) { f.State.Consent["sms:m"] = Consent{1, 0} }, "[consent]"},
 		"checkout":                {func(f *Fragment) { f.State.Checkout = &Register{} }, "[checkout]"},
+		"an event":                {func(f *Fragment) { f.State.joinEvent("viewed", Event{2, "s"}) }, "[events]"},
+		"an event told again":     {func(f *Fragment) { f.State.joinEvent("viewed", Event{1, "r"}) }, "[]"},
+		"a tag of our own":        {func(f *Fragment) { f.State.Marks["z"] = Register{Value: events.Text("+")} }, "[tags]"},
+		"a quiet write":           {func(f *Fragment) { f.Quiet = 9 }, "[]"},
 		"members":                 {func(f *Fragment) { f.SetMembers([]ID{"ca"}) }, "[identity]"},
 		"a claim":                 {func(f *Fragment) { f.State.Claim(map[string]Claim{"email/z": {}}, DefaultLimits) }, "[identity]"},
 		"a claim renewed":         {func(f *Fragment) { f.State.Claim(map[string]Claim{"email/a": {9, "a"}}, DefaultLimits) }, "[]"},
@@ -299,5 +305,8 @@ func TestChanges(t *testing.T) {
 	}
 	if l := Changes(Fragment{ID: "ca"}, Fragment{ID: "ca", Members: []ID{"ca"}}); len(l) != 0 {
 		t.Error("alone and alone", l)
+	}
+	if l := Changes(full(), full(), Move{Order: Order{Record: "old"}, Put: true}); fmt.Sprint(l) != "[orders]" {
+		t.Error("an order beyond the newest was dated anew, and nobody hears of it", l)
 	}
 }

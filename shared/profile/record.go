@@ -2,6 +2,7 @@ package profile
 
 import (
 	"cmp"
+	"encoding/json"
 	"maps"
 	"slices"
 	"strconv"
@@ -90,7 +91,7 @@ func (rules Rules) Anchor(kind events.Kind, connection, record string, state Rec
 	switch kind {
 	case events.Customer:
 		return Anchor{CustomerClass, connection, record}, true
-	case events.Order, events.Checkout, events.Form:
+	case events.Order, events.Checkout, events.Form, events.Event:
 		if c := state.text("customer"); c != "" {
 			return Anchor{CustomerClass, connection, c}, true
 		}
@@ -108,6 +109,9 @@ func (rules Rules) Anchor(kind events.Kind, connection, record string, state Rec
 
 // Names are the fragments that one fact can tie its record to.
 func (rules Rules) Names(f events.Fact) []ID {
+	if id, ok := named(f); ok {
+		return []ID{id}
+	}
 	switch f.Kind {
 	case events.Customer:
 		return []ID{rules.Key.Fragment(Anchor{CustomerClass, f.Connection, f.Record})}
@@ -121,7 +125,8 @@ func (rules Rules) Names(f events.Fact) []ID {
 	if c := f.Fields["customer"].String(); c != "" {
 		l = append(l, rules.Key.Fragment(Anchor{CustomerClass, f.Connection, c}))
 	}
-	if f.Kind == events.Order || f.Kind == events.Checkout || f.Kind == events.Form {
+	switch f.Kind {
+	case events.Order, events.Checkout, events.Form, events.Event:
 		for _, i := range rules.named(f) {
 			l = append(l, rules.Key.Fragment(anchorAt(f.Connection, i)))
 		}
@@ -176,11 +181,17 @@ func (rules Rules) named(f events.Fact) []Identifier {
 
 // Order is what one order gives to its fragment.
 type Order struct {
-	At       int64  `json:"t"` // ordered at, Unix ms
-	Record   string `json:"r"` // connection|order|id
-	Total    int64  `json:"n"` // minor units, before refunds
-	Refunded int64  `json:"b,omitempty"`
-	Currency string `json:"c"`
+	At       int64    `json:"t"` // ordered at, Unix ms
+	Record   string   `json:"r"` // connection|order|id
+	Total    int64    `json:"n"` // minor units, before refunds
+	Refunded int64    `json:"b,omitempty"`
+	Currency string   `json:"c"`
+	Codes    []string `json:"x,omitempty"` // discount codes that the customer used: upper case, the first five by the alphabet
+}
+
+// Equal compares everything.
+func (o Order) Equal(p Order) bool {
+	return o.At == p.At && o.Record == p.Record && o.Total == p.Total && o.Refunded == p.Refunded && o.Currency == p.Currency && slices.Equal(o.Codes, p.Codes)
 }
 
 // Net is what the order is worth after refunds, in minor units.
@@ -205,7 +216,7 @@ func (rules Rules) Contribution(facts []events.Fact) (fragment ID, o Order, ok b
 		state.text("cancelled_at") != "" || state.text("deleted") == "true" || state.text("test") == "true" {
 		return "", Order{}, false
 	}
-	o = Order{At: at, Record: f.RecordKey(), Total: total, Currency: state.text("currency")}
+	o = Order{At: at, Record: f.RecordKey(), Total: total, Currency: state.text("currency"), Codes: codes(state.text("discount_codes"))}
 	for field := range state {
 		if strings.HasPrefix(field, "refund:") {
 			n, _ := state.number(field)
@@ -213,6 +224,28 @@ func (rules Rules) Contribution(facts []events.Fact) (fragment ID, o Order, ok b
 		}
 	}
 	return rules.Key.Fragment(anchor), o, true
+}
+
+const (
+	maxCodes = 5
+	maxCode  = 60 // bytes; what is longer is no code that a person types
+)
+
+// codes reads the list of discount codes: upper case, since people type them as
+// they like and shops don't mind.
+func codes(list string) []string {
+	var given, l []string
+	if json.Unmarshal([]byte(list), &given) != nil {
+		return nil
+	}
+	for _, c := range given {
+		if c = strings.ToUpper(strings.TrimSpace(c)); c != "" && len(c) <= maxCode {
+			l = append(l, c)
+		}
+	}
+	slices.Sort(l)
+	l = slices.Compact(l)
+	return l[:min(len(l), maxCodes)]
 }
 
 // OrderTimes are all times at which facts ever dated an order: where its

@@ -24,6 +24,8 @@ type State struct {
 	Consent  map[string]Consent  `json:"k,omitempty"` // by channel:purpose
 	Claims   map[string]Claim    `json:"i,omitempty"` // identifiers that facts tied to the fragment
 	Checkout *Register           `json:"w,omitempty"` // the newest checkout, as JSON of LastCheckout
+	Events   map[string][]Event  `json:"e,omitempty"` // by name, newest first: the newest four of each
+	Marks    map[string]Register `json:"h,omitempty"` // tags that we ourselves added or removed; no source's snapshot undoes them
 }
 
 // Sum is what counted orders of one currency add up to, in minor units.
@@ -75,10 +77,18 @@ type Statement struct {
 
 // Statement reads one fact by itself. ok is false where it says nothing of a
 // fragment: an order of a known customer (a gift, a clerk's own address), a
-// partial body, a product.
+// partial body, a product. A fact of our own that names a fragment has no anchor
+// and claims nothing; what came back from an address lies on that all the same.
 func (rules Rules) Statement(f events.Fact) (s Statement, ok bool) {
+	s = Statement{fact: f, Claims: map[string]Claim{}, Stops: map[string]map[string]Consent{}}
+	if s.Fragment, ok = named(f); ok {
+		for _, i := range rules.named(f) {
+			s.stop(rules.Key.Identifier(i), i.Kind)
+		}
+		return s, true
+	}
 	switch f.Kind {
-	case events.Customer, events.Form, events.Checkout:
+	case events.Customer, events.Form, events.Checkout, events.Event:
 	case events.Order:
 		if c, said := f.Fields["customer"]; !said || !c.IsNull() {
 			return Statement{}, false
@@ -90,23 +100,66 @@ func (rules Rules) Statement(f events.Fact) (s Statement, ok bool) {
 	if !ok {
 		return Statement{}, false
 	}
-	s = Statement{Anchor: anchor, Fragment: rules.Key.Fragment(anchor), fact: f, Claims: map[string]Claim{}, Stops: map[string]map[string]Consent{}}
+	s.Anchor, s.Fragment = anchor, rules.Key.Fragment(anchor)
 	if f.Kind != events.Customer && anchor.Class == CustomerClass {
 		return s, true // the record is the customer's, the addresses on it may be anybody's
 	}
 	for _, i := range rules.named(f) {
 		id := rules.Key.Identifier(i)
 		s.Claims[id] = Claim{At: f.At, Value: i.Value}
-		for subject, c := range consents(f) {
-			if c.Withdrawn > 0 && addressKind(subject) == i.Kind {
-				if s.Stops[id] == nil {
-					s.Stops[id] = map[string]Consent{}
-				}
-				s.Stops[id][subject] = Consent{Withdrawn: c.Withdrawn}
-			}
-		}
+		s.stop(id, i.Kind)
 	}
 	return s, true
+}
+
+// named is the fragment that a fact of our own names: what became of a message,
+// an event or a tag of the API. Unify lets nobody else say so.
+func named(f events.Fact) (ID, bool) {
+	switch f.Kind {
+	case events.Engagement, events.Event, events.Decision:
+		return ParseID(f.Fields["fragment"].String())
+	}
+	return "", false
+}
+
+// stop notes which of the fact's withdrawals lie on an address of its own.
+func (s *Statement) stop(id string, k Kind) {
+	subjects := consents(s.fact)
+	if s.fact.Kind == events.Engagement {
+		for subject, at := range returns(s.fact) {
+			subjects[subject] = Consent{Withdrawn: at}
+		}
+	}
+	for subject, c := range subjects {
+		if c.Withdrawn > 0 && addressKind(subject) == k {
+			if s.Stops[id] == nil {
+				s.Stops[id] = map[string]Consent{}
+			}
+			s.Stops[id][subject] = Consent{Withdrawn: c.Withdrawn}
+		}
+	}
+}
+
+// Bounced and Complained are the subjects of what lies on an e-mail address that
+// is not to be written to again, whatever for.
+const (
+	Bounced    = "email:bounced"
+	Complained = "email:complained"
+)
+
+// marketing is what a complaint or an unsubscription withdraws.
+const marketing = "email:marketing"
+
+// returns are what came back for good from the address of a message: when.
+func returns(f events.Fact) map[string]int64 {
+	m := map[string]int64{}
+	if at, err := strconv.ParseInt(f.Fields["bounced_at"].String(), 10, 64); err == nil && f.Fields["bounce"].String() == "permanent" {
+		m[Bounced] = at
+	}
+	if at, err := strconv.ParseInt(f.Fields["complained_at"].String(), 10, 64); err == nil {
+		m[Complained] = at
+	}
+	return m
 }
 
 // addressKind is the kind of address that a channel reaches.
@@ -117,12 +170,16 @@ func addressKind(subject string) Kind {
 	return Phone
 }
 
-// consents reads grant:<channel>:<purpose> and withdraw:<channel>:<purpose>.
+// consents reads grant:<channel>:<purpose> and withdraw:<channel>:<purpose>, and
+// what a person said by a complaint or an unsubscription.
 func consents(f events.Fact) map[string]Consent {
 	m := map[string]Consent{}
 	for field, v := range f.Fields {
 		verb, subject, found := strings.Cut(field, ":")
 		n, err := strconv.ParseInt(v.String(), 10, 64)
+		if f.Kind == events.Engagement && (field == "complained_at" || field == "unsubscribed_at") {
+			verb, subject, found = "withdraw", marketing, true
+		}
 		if !found || err != nil {
 			continue
 		}
@@ -150,6 +207,10 @@ func TraitNames() []string { return slices.Sorted(maps.Keys(traits)) }
 // Join folds a statement into the state: idempotent, commutative, associative.
 func (s *State) Join(st Statement) {
 	f := st.fact
+	if f.Kind == events.Decision {
+		s.mark(f)
+		return
+	}
 	if f.Kind == events.Checkout {
 		s.joinCheckout(f)
 	}
@@ -166,7 +227,7 @@ func (s *State) Join(st Statement) {
 			if s.Snapshot == nil || s.Snapshot.compare(r) < 0 {
 				s.Snapshot = &r
 			}
-		case traits[field]:
+		case traits[field] && f.Kind != events.Engagement: // whose address is that which bounced, not what the person gave
 			s.Traits = joined(s.Traits, field, r)
 		}
 	}
@@ -176,6 +237,9 @@ func (s *State) Join(st Statement) {
 		}
 		s.Consent[subject] = s.Consent[subject].Join(c)
 	}
+	for name, e := range told(f) {
+		s.joinEvent(name, e)
+	}
 	for tag, r := range s.Tags { // a newer snapshot already says it
 		if s.Snapshot != nil && r.Version < s.Snapshot.Version {
 			delete(s.Tags, tag)
@@ -183,6 +247,15 @@ func (s *State) Join(st Statement) {
 	}
 	if len(s.Tags) == 0 {
 		s.Tags = nil
+	}
+}
+
+// mark takes tags that we ourselves add or remove.
+func (s *State) mark(f events.Fact) {
+	for field, v := range f.Fields {
+		if tag, isTag := strings.CutPrefix(field, "tag:"); isTag {
+			s.Marks = joined(s.Marks, tag, register(f, v))
+		}
 	}
 }
 
@@ -272,23 +345,46 @@ func (s State) ClaimsOf(k Kind) map[string]Claim {
 	return m
 }
 
+func (s State) lastCheckout() (c LastCheckout, ok bool) {
+	return c, s.Checkout != nil && json.Unmarshal([]byte(s.Checkout.Value.String()), &c) == nil
+}
+
 // TagList gives the tags that hold, sorted.
-func (s State) TagList() []string {
-	on := map[string]bool{}
+func (s State) TagList() []string { return tagList(s.sourceTags(), s.Marks) }
+
+// sourceTags are the tags that hold by the word of sources, each with the version
+// of what says so last.
+func (s State) sourceTags() map[string]int64 {
+	on := map[string]int64{}
 	if s.Snapshot != nil {
 		var l []string
 		if json.Unmarshal([]byte(s.Snapshot.Value.String()), &l) == nil {
 			for _, t := range l {
-				on[t] = true
+				on[t] = s.Snapshot.Version
 			}
 		}
 	}
 	for t, r := range s.Tags {
-		on[t] = r.Value.String() == "+"
+		if r.Value.String() == "+" {
+			on[t] = r.Version
+		} else {
+			delete(on, t)
+		}
 	}
+	return on
+}
+
+// tagList puts our own word beside the sources': what we added holds until we
+// remove it; what we removed is gone until a source names it again.
+func tagList(on map[string]int64, marks map[string]Register) []string {
 	var l []string
-	for t, is := range on {
-		if is {
+	for t, said := range on {
+		if m, marked := marks[t]; !marked || m.Value.String() == "+" || said > m.Version {
+			l = append(l, t)
+		}
+	}
+	for t, m := range marks {
+		if _, there := on[t]; !there && m.Value.String() == "+" {
 			l = append(l, t)
 		}
 	}

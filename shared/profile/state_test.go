@@ -37,6 +37,10 @@ func TestStatement(t *testing.T) {
 		"form of nobody":                   {events.Form, []string{"form", "survey"}, "", ""},
 		"product":                          {events.Product, []string{"title", "Khăn"}, "", ""},
 		"decision":                         {events.Decision, both, "", ""},
+		"event":                            {events.Event, append([]string{"name", "tasting.booked"}, both...), "email/" + lan, "email phone"},
+		"event of a device":                {events.Event, []string{"anonymous_id", "x"}, "anonymous/x", "anonymous"},
+		"event of nobody":                  {events.Event, []string{"name", "tasting.booked"}, "", ""},
+		"message of no fragment":           {events.Engagement, []string{"email", lan, "fragment", "lan"}, "", ""},
 		"privacy request":                  {events.Privacy, []string{"customer", "7"}, "", ""},
 	} {
 		f := fact(tt.kind, "1", 5, tt.fields...)
@@ -44,6 +48,9 @@ func TestStatement(t *testing.T) {
 		if ok != (tt.at != "") || s.Anchor.Value != tt.at {
 			t.Errorf("%s: %v %+v", name, ok, s.Anchor)
 			continue
+		}
+		if len(s.Stops) != 0 {
+			t.Error(name, s.Stops)
 		}
 		if ok && s.Fragment != testRules.Key.Fragment(s.Anchor) {
 			t.Errorf("%s: the fragment is not the anchor's", name)

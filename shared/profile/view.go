@@ -20,6 +20,7 @@ type View struct {
 	Tags       []string
 	Consent    map[string]Consent // by channel:purpose, withdrawals of the addresses included
 	Checkout   *LastCheckout
+	Events     map[string][]Event // by name, newest first: the newest four of each
 }
 
 // Known is an identifier that belongs to a profile.
@@ -35,8 +36,8 @@ type Known struct {
 func Combine(fragments []Fragment, identities map[string]Identity, l Limits) View {
 	fragments = slices.Clone(fragments)
 	slices.SortFunc(fragments, func(a, b Fragment) int { return cmp.Compare(a.ID, b.ID) })
-	v := View{Traits: map[string]Register{}, Sums: map[string]Sum{}, Consent: map[string]Consent{}, Tags: []string{}}
-	claims, tags := map[string]Claim{}, map[string]bool{}
+	v := View{Traits: map[string]Register{}, Sums: map[string]Sum{}, Consent: map[string]Consent{}, Tags: []string{}, Events: map[string][]Event{}}
+	claims, tags, marks := map[string]Claim{}, map[string]int64{}, map[string]Register{}
 	var checkout *Register
 	living := false // some customer record that is not deleted
 	for _, f := range fragments {
@@ -49,8 +50,16 @@ func Combine(fragments []Fragment, identities map[string]Identity, l Limits) Vie
 		for k, r := range f.State.Traits {
 			join(v.Traits, k, r)
 		}
-		for _, t := range f.State.TagList() {
-			tags[t] = true
+		for t, said := range f.State.sourceTags() {
+			tags[t] = max(tags[t], said)
+		}
+		for t, m := range f.State.Marks {
+			join(marks, t, m)
+		}
+		for name, l := range f.State.Events {
+			for _, e := range l {
+				v.Events[name] = withEvent(v.Events[name], e)
+			}
 		}
 		for subject, c := range f.State.Consent {
 			v.Consent[subject] = v.Consent[subject].Join(c)
@@ -67,7 +76,8 @@ func Combine(fragments []Fragment, identities map[string]Identity, l Limits) Vie
 	}
 	v.ID = v.Members[0]
 	v.know(claims, identities)
-	v.finish(tags, checkout, l)
+	v.Tags = append(v.Tags, tagList(tags, marks)...)
+	v.finish(checkout, l)
 	return v
 }
 
@@ -97,13 +107,9 @@ func (v *View) know(claims map[string]Claim, identities map[string]Identity) {
 	})
 }
 
-func (v *View) finish(tags map[string]bool, checkout *Register, l Limits) {
+func (v *View) finish(checkout *Register, l Limits) {
 	slices.SortFunc(v.Recent, func(a, b Order) int { return b.compare(a) })
 	v.Recent = v.Recent[:min(len(v.Recent), l.Recent)]
-	for t := range tags {
-		v.Tags = append(v.Tags, t)
-	}
-	slices.Sort(v.Tags)
 	if checkout != nil {
 		var c LastCheckout
 		if json.Unmarshal([]byte(checkout.Value.String()), &c) == nil {

@@ -18,6 +18,9 @@ func randomFragment(r *rand.Rand, id ID) Fragment {
 	for range r.IntN(4) {
 		f.State.Join(Statement{Anchor: customerAnchor("1"), fact: randomFact(r, events.Customer)})
 	}
+	for n := range r.IntN(12) {
+		f.State.joinEvent([]string{"a", "b", "message.opened"}[r.IntN(3)], Event{int64(r.IntN(9)), fmt.Sprint(r.IntN(3), n)})
+	}
 	for range r.IntN(3) {
 		k := fmt.Sprintf("%s/%d", kinds[r.IntN(3)], r.IntN(3))
 		f.State.Claim(map[string]Claim{k: {int64(r.IntN(5)), k}}, DefaultLimits)
@@ -69,6 +72,7 @@ func TestCombine(t *testing.T) {
 // checkCut: the view of all is made of the views of any two halves.
 func checkCut(t *testing.T, whole View, halves ...[]Fragment) {
 	t.Helper()
+	happened := map[string][]Event{}
 	sums, consent, traits := map[string]Sum{}, map[string]Consent{}, map[string]Register{}
 	orders, tags := int64(0), map[string]bool{}
 	var recent []Order
@@ -83,6 +87,11 @@ func checkCut(t *testing.T, whole View, halves ...[]Fragment) {
 		for c, m := range v.Sums {
 			o := sums[c]
 			sums[c] = Sum{o.Orders + m.Orders, o.Total + m.Total, o.Refunded + m.Refunded}
+		}
+		for name, l := range v.Events {
+			for _, e := range l {
+				happened[name] = withEvent(happened[name], e)
+			}
 		}
 		for s, c := range v.Consent {
 			consent[s] = consent[s].Join(c)
@@ -104,7 +113,8 @@ func checkCut(t *testing.T, whole View, halves ...[]Fragment) {
 	slices.SortFunc(recent, func(a, b Order) int { return b.compare(a) })
 	recent = recent[:min(len(recent), DefaultLimits.Recent)]
 	if whole.ID != id || whole.Orders != orders || !maps.Equal(whole.Sums, sums) || !maps.Equal(whole.Consent, consent) || !maps.Equal(whole.Traits, traits) ||
-		!slices.Equal(whole.Tags, slices.Sorted(maps.Keys(tags))) || !slices.Equal(whole.Recent, recent) || !same(whole.First, first) {
+		!slices.Equal(whole.Tags, slices.Sorted(maps.Keys(tags))) || !slices.EqualFunc(whole.Recent, recent, Order.Equal) || !sameOrder(whole.First, first) ||
+		!maps.EqualFunc(whole.Events, happened, slices.Equal) {
 		t.Fatalf("halves do not make the whole: %+v", whole)
 	}
 }

@@ -35,6 +35,7 @@ const (
 	Facts      Metric = "facts"      // taken in
 	Parked     Metric = "parked"     // deliveries set aside, whole or in part, for a person to look at
 	Retried    Metric = "retried"    // deliveries sent to the retry queue
+	Echoes     Metric = "echo"       // facts dropped: the source told us what we had written there ourselves
 	Overgrown  Metric = "overgrown"  // fragments that stand alone because too many would be one person
 	Announced  Metric = "announced"  // changes put on the bus
 	Failures   Metric = "failures"   // could not be handled; the sender or the queue tries again

@@ -71,8 +71,7 @@ func (b *batcher) statements() {
 			continue
 		}
 		b.at(s.Fragment, func(f *profile.Fragment) {
-			f.Anchor = profile.SourceOf(s.Anchor)
-			f.State.Join(s)
+			f.Take(s)
 			f.State.Claim(s.Claims, b.rules.Limits)
 		})
 		for id := range s.Claims {
@@ -216,6 +215,7 @@ func (r Rest) Print(rules profile.Rules) string {
 	var b strings.Builder
 	for _, id := range slices.Sorted(maps.Keys(r.Fragments)) {
 		f := r.Fragments[id]
+		f.Quiet = 0 // a version
 		if dump(f.State) == "{}" && len(f.Members) == 0 && len(f.Ties) == 0 {
 			continue
 		}

@@ -32,7 +32,7 @@ const (
 // generator makes random histories: two shops and a website, customers, guests,
 // browsers, a family's phone, a placeholder e-mail address, orders that are
 // created, changed, cancelled, refunded and moved, partial bodies, equal times,
-// consent, tags, merges and unmerges.
+// consent, tags, merges and unmerges, events, and what became of messages.
 type generator struct {
 	Chance
 	rules profile.Rules
@@ -78,12 +78,12 @@ func (g generator) history(on Focus) []events.Fact {
 		if g.chance(.8) {
 			f.At = f.Version
 		}
-		k := g.IntN(20)
+		k := g.IntN(24)
 		switch on {
 		case OnOrders:
 			k = 12
 		case OnLinks:
-			k = []int{0, 0, 5, 6, 8, 18}[g.IntN(6)]
+			k = []int{0, 0, 5, 6, 8, 18, 20}[g.IntN(7)]
 		}
 		switch {
 		case k < 5:
@@ -98,8 +98,12 @@ func (g generator) history(on Focus) []events.Fact {
 			g.checkout(&f)
 		case k < 18:
 			g.order(&f, on)
-		default:
+		case k < 20:
 			g.decision(&f)
+		case k < 22:
+			g.event(&f)
+		default:
+			g.message(&f)
 		}
 		l = append(l, f)
 	}
@@ -130,7 +134,40 @@ func (g generator) form(f *events.Fact) {
 	f.Fields["email"] = events.Text(g.email())
 	g.maybe(f.Fields, .4, "phone", g.phone())
 	g.maybe(f.Fields, .4, "anonymous_id", g.pick("x", "y", "z"))
+	g.maybe(f.Fields, .2, "ask:email:marketing", strconv.Itoa(1+g.IntN(20)))
 	g.consent(f)
+}
+
+// event is something that a person did: of a website's visitor, or of a fragment
+// that our own API names.
+func (g generator) event(f *events.Fact) {
+	f.Kind, f.Record = events.Event, strconv.Itoa(g.IntN(6))
+	f.Fields["name"] = events.Text(g.pick("viewed", "tasting.booked"))
+	if g.chance(.4) {
+		f.Connection = "operator"
+		f.Fields["fragment"] = events.Text(string(g.fragment()))
+		return
+	}
+	f.Connection = "web"
+	g.maybe(f.Fields, .6, "email", g.email())
+	g.maybe(f.Fields, .6, "anonymous_id", g.pick("x", "y", "z"))
+}
+
+// message is what became of a message, or a tag that a journey gave.
+func (g generator) message(f *events.Fact) {
+	at := g.fragment()
+	f.Fields["fragment"] = events.Text(string(at))
+	if g.chance(.3) {
+		f.Connection, f.Kind, f.Record = "operator", events.Decision, "tag"+strconv.Itoa(g.IntN(3))
+		f.Fields["tag:"+g.pick("vip", "won")] = events.Text(g.pick("+", "-"))
+		return
+	}
+	id := "m" + strconv.Itoa(g.IntN(6))
+	f.Connection, f.Kind, f.Record = "email", events.Engagement, string(at)+"."+id
+	f.Fields["message"] = events.Text(id)
+	f.Fields[g.pick("delivered_at", "opened_at", "opened_at", "clicked_at", "bounced_at", "complained_at", "unsubscribed_at")] = events.Text(strconv.Itoa(1 + g.IntN(20)))
+	f.Fields["bounce"] = events.Text(g.pick("permanent", "transient"))
+	g.maybe(f.Fields, .5, "email", g.email())
 }
 
 func (g generator) checkout(f *events.Fact) {
@@ -153,6 +190,7 @@ func (g generator) order(f *events.Fact, on Focus) {
 	g.maybe(f.Fields, .8, "total", strconv.Itoa(10+g.IntN(90)))
 	g.maybe(f.Fields, .8, "ordered_at", strconv.Itoa(1+g.IntN(20)))
 	g.maybe(f.Fields, .9, "currency", g.pick("VND", "VND", "USD"))
+	g.maybe(f.Fields, .2, "discount_codes", g.pick(`["TEA10"]`, `["new","tea10"]`))
 	g.maybe(f.Fields, .3, "cancelled_at", strconv.Itoa(1+g.IntN(20)))
 	if g.IntN(4) == 0 {
 		f.Fields["refund:"+strconv.Itoa(g.IntN(2))] = events.Text(strconv.Itoa(1 + g.IntN(9)))

@@ -30,7 +30,7 @@ func TestDictionaryIsFrozen(t *testing.T) {
 func TestStoredItemsDecode(t *testing.T) {
 	o := exampleOrder(1795249229000)
 	fact := exampleFact(1795249231000)
-	for name, want := range map[string]any{"fragment": exampleFragment(), "identity": exampleIdentity(), "order": o, "fact": fact} {
+	for name, want := range map[string]any{"fragment": exampleFragment(), "fragment-2": engagedFragment(), "order-2": codedOrder(), "identity": exampleIdentity(), "order": o, "fact": fact} {
 		file := filepath.Join("testdata", "format-1", name+".hex")
 		b, err := os.ReadFile(file)
 		if os.IsNotExist(err) && os.Getenv("UPDATE") == "1" {

@@ -2,6 +2,7 @@ package hub
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"strconv"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
+	"loophub/events"
 	"loophub/shared/fault"
 	"loophub/shared/profile"
 )
@@ -37,9 +39,10 @@ func readFragment(id profile.ID, item key) (profile.Fragment, error) {
 
 // Commit stores a fragment that was read at f.Version and moves older orders
 // with it, or gives profile.ErrLost. A death between the write and its answer is
-// a lost race too: the next read shows that it was our own.
-func (w Workspace) Commit(ctx context.Context, f profile.Fragment, moves []profile.Move, changes []profile.Change) error {
-	item, err := w.fragmentItem(f, changes)
+// a lost race too: the next read shows that it was our own. What changed, and what
+// occurred by it, is announced with the write.
+func (w Workspace) Commit(ctx context.Context, f profile.Fragment, moves []profile.Move, changes []profile.Change, occurred ...events.Occurrence) error {
+	item, err := w.fragmentItem(f, changes, occurred)
 	if err != nil {
 		return fault.As(fault.Permanent, err)
 	}
@@ -66,7 +69,7 @@ func (w Workspace) Commit(ctx context.Context, f profile.Fragment, moves []profi
 	return won(err)
 }
 
-func (w Workspace) fragmentItem(f profile.Fragment, changes []profile.Change) (key, error) {
+func (w Workspace) fragmentItem(f profile.Fragment, changes []profile.Change, occurred []events.Occurrence) (key, error) {
 	d, err := pack(f)
 	if err != nil {
 		return nil, err
@@ -79,6 +82,13 @@ func (w Workspace) fragmentItem(f profile.Fragment, changes []profile.Change) (k
 			words[n] = string(c)
 		}
 		item["ev"] = text(strings.Join(words, ","))
+	}
+	if len(occurred) > 0 {
+		b, err := json.Marshal(occurred)
+		if err != nil {
+			return nil, fmt.Errorf("encoding what occurred: %w", err)
+		}
+		item["oc"] = text(string(b))
 	}
 	return item, nil
 }

@@ -7,8 +7,11 @@
 //	<ws>#g#<fragment>   o#<ms>#<record>   an order beyond the newest
 //	<ws>#i#<kind/hash>  STATE             an identity, under its version
 //
-// Attributes: d what is stored, packed; v version; ev what changed, for publish;
-// p the profile, for publish; r when a fact was first received, Unix ms.
+// Attributes: d what is stored, packed; v version; r when a fact was first
+// received, Unix ms. For publish: ev what changed, p the profile and oc what
+// occurred, a JSON list of events.Occurrence, of a fragment; of any other item that
+// announces something, ev "+" and an, a JSON list of events.Announcement. Whoever
+// rewrites an item leaves these out, unless there is something new to tell.
 package hub
 
 import (

@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -105,6 +106,31 @@ func TestFragment(t *testing.T) {
 		}
 		if p := item["p"].(*types.AttributeValueMemberS); p.Value != string(lan) || integer(item["v"]) != version+1 {
 			t.Error("profile or version beside the state are wrong", p.Value, item["v"])
+		}
+	}
+}
+
+// TestOccurrences: what occurred lies beside the write that tells it, and the next
+// write does not tell it again; in a transaction as in a put.
+func TestOccurrences(t *testing.T) {
+	for name, moves := range map[string][]profile.Move{"put": nil, "transaction": {{Order: exampleOrder(2), Put: true}}} {
+		w := newWorld(t)
+		want := []events.Occurrence{{What: "order.placed", Record: "shop|order|1", At: 5}, {What: "message.clicked", Record: "email|message|x", At: 6, Message: "m"}}
+		f := engagedFragment()
+		f.Version = 0
+		w.must(w.Commit(t.Context(), f, moves, []profile.Change{profile.EventsChanged}, want...))
+		var got []events.Occurrence
+		oc, _ := w.item(w.state(lan))["oc"].(*types.AttributeValueMemberS)
+		if oc == nil || json.Unmarshal([]byte(oc.Value), &got) != nil || !slices.Equal(got, want) {
+			t.Errorf("%s: %v", name, oc)
+		}
+		if stored := w.fragment(lan); !stored.Equal(f) || stored.Quiet != f.Quiet {
+			t.Error(name, cmp.Diff(f, stored, exactly))
+		}
+		f.Version = 1
+		w.must(w.Commit(t.Context(), f, moves, []profile.Change{profile.EventsChanged}))
+		if item := w.item(w.state(lan)); item["oc"] != nil || item["ev"] == nil {
+			t.Errorf("%s: told again: %v", name, item["oc"])
 		}
 	}
 }

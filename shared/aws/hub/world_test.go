@@ -170,6 +170,24 @@ func exampleFragment() profile.Fragment {
 			Claims:  map[string]profile.Claim{mail: {At: 5, Value: "lan@example.vn"}}, Checkout: &r}}
 }
 
+// codedOrder and engagedFragment hold what came since: codes, events, tags of our
+// own, and the version of a quiet write.
+func codedOrder() profile.Order {
+	o := exampleOrder(1795249229000)
+	o.Codes = []string{"TEA10"}
+	return o
+}
+
+func engagedFragment() profile.Fragment {
+	f, o := exampleFragment(), codedOrder()
+	f.Quiet = 4
+	f.State.Recent, f.State.First = []profile.Order{o}, &o
+	f.State.Marks = map[string]profile.Register{"won-back": {Version: 9, At: 9, Rank: 1, Value: events.Text("+")}}
+	f.State.Events = map[string][]profile.Event{"tasting.booked": {{At: 1795249229000, Record: "operator|event|b-17"}},
+		"message.opened": {{At: 1795249230000, Record: "email|message|" + string(lan) + ".m2"}, {At: 1795249229000, Record: "email|message|" + string(lan) + ".m1"}}}
+	return f
+}
+
 func exampleIdentity() profile.Identity {
 	return profile.Identity{ID: mail, Claimants: map[profile.ID]string{lan: "shop", hoa: "web"}, Shared: true,
 		Stops: map[string]profile.Consent{"email:marketing": {Withdrawn: 7}}}

@@ -158,11 +158,12 @@ func (i *Inbox) Park(ctx context.Context, k delivery.Key, faults []delivery.Faul
 }
 
 // Replay puts a delivery back into the queue, parked or not, to be kept for
-// another 30 days; delivery.ErrAbsent when there is none.
+// another 30 days; delivery.ErrAbsent when there is none. From now on it is in the
+// lane of replays: whatever it says is no news.
 func (i *Inbox) Replay(ctx context.Context, k delivery.Key, now time.Time) error {
 	return i.update(ctx, "replaying delivery", k, now,
-		"SET q = :one, x = :x REMOVE why, pw, pt", map[string]types.AttributeValue{
-			":one": number(1), ":x": number(now.Add(delivery.Retention).Unix()),
+		"SET q = :one, x = :x, l = :l REMOVE why, pw, pt", map[string]types.AttributeValue{
+			":one": number(1), ":x": number(now.Add(delivery.Retention).Unix()), ":l": &types.AttributeValueMemberS{Value: string(delivery.Replay)},
 		})
 }
 

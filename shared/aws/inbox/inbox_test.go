@@ -242,6 +242,7 @@ func TestParkAndReplay(t *testing.T) {
 	if list, _, _ = w.inbox.ListParked(t.Context(), w.listing("shop", "")); len(list) != 0 {
 		t.Error("still listed")
 	}
+	d.Lane = delivery.Replay
 	if diff := cmp.Diff(d, w.get(d.Key), same); diff != "" {
 		t.Error(diff)
 	}

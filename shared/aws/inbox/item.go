@@ -22,6 +22,7 @@ import (
 //	h    hash of the body      c  connection
 //	r    received, Unix ms     t  trace
 //	x    expires, Unix s       f  clash
+//	l    lane; absent = live
 //	q    to be processed: the filter of unify's event source
 //	why, pw, pt                parked: reasons, index key, Unix ms
 
@@ -47,6 +48,9 @@ func item(s delivery.Sealed, clash bool) map[string]types.AttributeValue {
 	if s.Trace != "" {
 		m["t"] = &types.AttributeValueMemberS{Value: s.Trace}
 	}
+	if s.Lane != delivery.Live {
+		m["l"] = &types.AttributeValueMemberS{Value: string(s.Lane)}
+	}
 	if clash {
 		m["f"] = &types.AttributeValueMemberS{Value: "clash"}
 	}
@@ -55,9 +59,9 @@ func item(s delivery.Sealed, clash bool) map[string]types.AttributeValue {
 
 // record is an item read back, from the table or from its stream.
 type record struct {
-	pk, sk, overflow, trace, clash, why string
-	packed, hash                        []byte
-	received, expires, parked           int64 // 0 = absent
+	pk, sk, overflow, trace, clash, lane, why string
+	packed, hash                              []byte
+	received, expires, parked                 int64 // 0 = absent
 }
 
 func fromTable(m map[string]types.AttributeValue) record {
@@ -102,6 +106,8 @@ func (r *record) setText(name, v string) {
 		r.trace = v
 	case "f":
 		r.clash = v
+	case "l":
+		r.lane = v
 	case "why":
 		r.why = v
 	}
@@ -146,7 +152,7 @@ func (r record) sealed() (delivery.Sealed, error) {
 	if err != nil {
 		return delivery.Sealed{}, err
 	}
-	s := delivery.Sealed{Key: k, Packed: r.packed, Overflow: r.overflow, Trace: r.trace, ReceivedAt: time.UnixMilli(r.received).UTC()}
+	s := delivery.Sealed{Key: k, Packed: r.packed, Overflow: r.overflow, Trace: r.trace, Lane: delivery.Lane(r.lane), ReceivedAt: time.UnixMilli(r.received).UTC()}
 	if r.received == 0 || copy(s.Hash[:], r.hash) != len(s.Hash) || (len(r.packed) == 0) == (r.overflow == "") {
 		return s, errors.New("the item is incomplete")
 	}

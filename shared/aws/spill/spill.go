@@ -51,6 +51,7 @@ type message struct {
 	Hash       []byte `json:"h"`
 	ReceivedAt int64  `json:"r"`
 	Trace      string `json:"t,omitempty"`
+	Lane       string `json:"l,omitempty"`
 }
 
 // Send puts a delivery into the queue; when it returns nil, it is safe there.
@@ -65,7 +66,7 @@ func (s *Spill) Send(ctx context.Context, d delivery.Sealed) error {
 	body, err := json.Marshal(message{
 		Format: formatNow, Workspace: d.Key.Workspace, Connection: d.Key.Connection, Object: d.Key.Object,
 		Delivery: d.Key.Delivery, Packed: d.Packed, Overflow: d.Overflow, Hash: d.Hash[:],
-		ReceivedAt: d.ReceivedAt.UnixMilli(), Trace: d.Trace,
+		ReceivedAt: d.ReceivedAt.UnixMilli(), Trace: d.Trace, Lane: string(d.Lane),
 	})
 	if err != nil {
 		return fmt.Errorf("encoding spilled delivery: %w", err)
@@ -110,6 +111,7 @@ func decode(body string) (delivery.Sealed, error) {
 	d := delivery.Sealed{
 		Key:    delivery.Key{Workspace: m.Workspace, Connection: m.Connection, Object: m.Object, Delivery: m.Delivery},
 		Packed: m.Packed, Overflow: m.Overflow, ReceivedAt: time.UnixMilli(m.ReceivedAt).UTC(), Trace: m.Trace,
+		Lane: delivery.Lane(m.Lane),
 	}
 	if m.Workspace == "" || m.Connection == "" || m.Object == "" || m.Delivery == "" ||
 		copy(d.Hash[:], m.Hash) != len(d.Hash) || (len(m.Packed) == 0) == (m.Overflow == "") {
