@@ -1,7 +1,7 @@
 // Package api is what people and scripts ask: profiles and their history, what
-// became of deliveries, and the decisions that only a person can make. It reads
-// the Hub and changes nothing but the Inbox, where a decision is a delivery like
-// any other.
+// became of deliveries, the decisions that only a person can make, and events that
+// scripts tell of. It reads the Hub and changes nothing but the Inbox, where a
+// decision or an event is a delivery like any other.
 package api
 
 import (
@@ -86,8 +86,11 @@ type Config struct {
 	// Decisions writes decisions as the delivery that unify will read them from.
 	// It takes up to MaxDecisions.
 	Decisions func(workspace string, list []Decision, at time.Time) (delivery.Delivery, error)
-	Log       *telemetry.Log
-	Now       func() time.Time
+	// Events writes an event as such a delivery; refusal says what of it can't be
+	// taken, for the caller.
+	Events func(w workspace.Workspace, e Event, now time.Time) (d delivery.Delivery, refusal string, err error)
+	Log    *telemetry.Log
+	Now    func() time.Time
 }
 
 // Limits of a request.

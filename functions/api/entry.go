@@ -46,6 +46,8 @@ type summary struct {
 	Started   string       `json:"started_at,omitempty"`
 	Completed string       `json:"completed_at,omitempty"`
 	Form      string       `json:"form,omitempty"`
+	Name      string       `json:"name,omitempty"`
+	Message   string       `json:"message,omitempty"`
 	Page      string       `json:"page,omitempty"`
 	Op        string       `json:"op,omitempty"`
 	Fragments []profile.ID `json:"fragments,omitempty"`
@@ -96,7 +98,7 @@ func (s *scroll) summary(facts []events.Fact) summary {
 	out := summary{
 		Number: text("number"), OrderedAt: date("ordered_at"), Currency: text("currency"), Financial: text("financial_status"),
 		Fulfilled: text("fulfillment_status"), Cancelled: date("cancelled_at"), Started: date("started_at"), Completed: date("completed_at"),
-		Form: text("form"), Page: text("page"), Request: text("request"), Test: text("test") == "true", Deleted: text("deleted") == "true",
+		Form: text("form"), Name: text("name"), Message: text("message"), Page: text("page"), Request: text("request"), Test: text("test") == "true", Deleted: text("deleted") == "true",
 	}
 	if total, ok := number(state, "total"); ok {
 		out.Total = &total

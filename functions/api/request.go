@@ -92,7 +92,7 @@ func (h *handling) body(v any) error {
 		return badRequest("the body is not a JSON object")
 	}
 	for name := range names { // the decoder would take them in any case, and a long s for an s
-		if strings.Trim(name, "abcdefghijklmnopqrstuvwxyz") != "" {
+		if strings.Trim(name, "abcdefghijklmnopqrstuvwxyz_") != "" {
 			return badRequest("the names in the body are written in lower case, as GET /v1/openapi.yaml has them")
 		}
 	}

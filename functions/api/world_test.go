@@ -36,6 +36,8 @@ type world struct {
 	more     []string // connections
 	put      map[delivery.Key]delivery.Sealed
 	decided  map[delivery.Key][]api.Decision
+	tracked  []api.Event
+	refusal  string                        // of the next event
 	parked   map[string][]delivery.Summary // by workspace#connection
 	received map[string][]delivery.Summary
 	replayed []delivery.Key
@@ -51,7 +53,7 @@ func newWorld() *world {
 		w.stores[id] = newStore(w, id)
 	}
 	w.stage = api.New(api.Config{
-		Definitions: w, Inbox: w, Decisions: w.decisions, Log: telemetry.New(w.log, "api"),
+		Definitions: w, Inbox: w, Decisions: w.decisions, Events: w.events, Log: telemetry.New(w.log, "api"),
 		Hub: func(id string) api.Hub {
 			w.asked = append(w.asked, id)
 			return w.stores[id]
@@ -101,6 +103,15 @@ func (w *world) decisions(id string, list []api.Decision, at time.Time) (deliver
 	k := delivery.Key{Workspace: id, Connection: "operator", Object: "decisions:" + connector.Digest([]byte(body)), Delivery: connector.Digest([]byte(body))}
 	w.decided[k] = list
 	return delivery.Delivery{Key: k, Request: connector.Request{Body: []byte(body), ReceivedAt: at}}, nil
+}
+
+func (w *world) events(of workspace.Workspace, e api.Event, at time.Time) (delivery.Delivery, string, error) {
+	if w.refusal != "" {
+		return delivery.Delivery{}, w.refusal, nil
+	}
+	w.tracked = append(w.tracked, e)
+	k := delivery.Key{Workspace: of.ID, Connection: "operator", Object: "events:" + e.ID, Delivery: connector.Digest([]byte(fmt.Sprint(e.Name, e.ID, e.At)))}
+	return delivery.Delivery{Key: k, Request: connector.Request{Body: []byte(e.Name), ReceivedAt: at}}, "", w.step("events")
 }
 
 func (w *world) Put(_ context.Context, s delivery.Sealed) (delivery.Key, delivery.Outcome, error) {

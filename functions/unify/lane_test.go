@@ -132,6 +132,8 @@ func TestWhoMaySayWhat(t *testing.T) {
 		"the API on a tag":                    {"operator", "tagged 1", true, true},
 		"anybody on a tag":                    {"till", "tagged 1", false, false},
 		"anybody who clears the fragment out": {"till", "cleared 1", false, false},
+		"the API who clears the fragment out": {"operator", "cleared 1", true, false},
+		"a channel on a message of nobody":    {"ses", "lost 1", false, false},
 	} {
 		w := newStage(t)
 		c := w.stage.connectors["till"]
@@ -267,6 +269,40 @@ func TestAWithdrawalIsHeardByAllWhoClaimTheAddress(t *testing.T) {
 	if !slices.Equal(heard, []string{string(id('c', "shop", "1"))}) {
 		t.Error(heard)
 	}
+}
+
+// TestABounceIsHeard: what came back lies on the address alone, and all whose view
+// shows it hear of it, the person whom we wrote to among them.
+func TestABounceIsHeard(t *testing.T) {
+	rules, at := unifytest.Rules(), newTable()
+	settled(t, rules, at, customer("shop", "1", 1, "email", "a@x.vn"), customer("till", "1", 1, "email", "a@x.vn"),
+		events.Fact{Workspace: "w", Connection: "operator", Kind: events.Decision, Record: "p", Version: 2, At: 2, Fields: events.Fields{"op": events.Text("split"),
+			"fragment_a": events.Text(string(fragmentOf(rules, "shop"))), "fragment_b": events.Text(string(fragmentOf(rules, "till")))}})
+	mine, other := fragmentOf(rules, "shop"), fragmentOf(rules, "till")
+	for bounce, want := range map[string]int{"permanent": 2, "transient": 0} {
+		table, heard := at.clone(), []string{}
+		u := Unifier{Hub: loud{direct(table), &heard, func(string) error { return nil }}, Rules: rules, Pause: func(context.Context, int) error { return nil }}
+		f := events.Fact{Workspace: "w", Connection: "email", Kind: events.Engagement, Record: string(mine) + ".m", Version: 9, At: 9, Fields: events.Fields{"fragment": events.Text(string(mine)),
+			"message": events.Text("m"), "bounced_at": events.Text("9"), "bounce": events.Text(bounce), "email": events.Text("a@x.vn")}}
+		for range 2 {
+			if failed := u.Process(t.Context(), []events.Fact{f}); len(failed) > 0 {
+				t.Fatal(failed)
+			}
+		}
+		slices.Sort(heard)
+		if heard = slices.Compact(heard); len(heard) != want || want > 0 && (!slices.Contains(heard, string(mine)) || !slices.Contains(heard, string(other))) {
+			t.Errorf("%s: heard by %v", bounce, heard)
+		}
+		r := table.rest()
+		v := profile.Combine([]profile.Fragment{r.Fragments[other]}, r.Identities, rules.Limits)
+		if _, shown := v.Consent[profile.Bounced]; shown != (want > 0) {
+			t.Errorf("%s: %v", bounce, v.Consent)
+		}
+	}
+}
+
+func fragmentOf(rules profile.Rules, connection string) profile.ID {
+	return rules.Key.Fragment(profile.Anchor{Class: profile.CustomerClass, Connection: connection, Value: "1"})
 }
 
 // TestAnOlderOrderDatedAnewIsAnnounced: windows of segments look beyond the newest.

@@ -77,22 +77,30 @@ func (u Unifier) Stop(ctx context.Context, s profile.Statement) error {
 		if err != nil {
 			return err
 		}
-		newest := false
+		newest, beside := false, false
 		for subject, stop := range s.Stops[identifier] {
 			newest = newest || stored.Stops[subject] == stop
+			beside = beside || subject == profile.Bounced || subject == profile.Complained
 		}
-		if newest { // not only where it changed: after a death between the two, running again must tell them
-			if err := u.warn(ctx, s.Fragment, stored.Found()); err != nil {
+		if !newest { // not only where it changed: after a death between the two, running again must tell them
+			continue
+		}
+		if beside { // it lies on the address alone, so the fragment's own write did not tell of it
+			if err := u.rewrite(ctx, s.Fragment, unchanged, profile.ConsentChanged); err != nil {
 				return err
 			}
+		}
+		if err := u.warn(ctx, s.Fragment, stored.Found()); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
+func unchanged(*profile.Fragment) (bool, error) { return true, nil }
+
 // warn announces to the profiles of others who are found by an address, once each,
-// that consent may have changed. The fragment's own profile heard of it when its
-// state was written.
+// that consent may have changed. The fragment's own profile has heard of it.
 func (u Unifier) warn(ctx context.Context, from profile.ID, found []profile.ID) error {
 	found = slices.DeleteFunc(found, func(id profile.ID) bool { return id == from })
 	if len(found) == 0 {
@@ -111,7 +119,7 @@ func (u Unifier) warn(ctx context.Context, from profile.ID, found []profile.ID) 
 		if told {
 			continue
 		}
-		if err := u.rewrite(ctx, id, func(*profile.Fragment) (bool, error) { return true, nil }, profile.ConsentChanged); err != nil {
+		if err := u.rewrite(ctx, id, unchanged, profile.ConsentChanged); err != nil {
 			return err
 		}
 	}

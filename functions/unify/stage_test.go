@@ -60,6 +60,8 @@ func (till) Decode(r connector.Request) ([]events.Fact, []connector.Fault) {
 		f.Kind = events.Form
 	case "engaged":
 		f.Kind, f.Fields = events.Engagement, events.Fields{"fragment": events.Text(someone), "message": events.Text("m"), "opened_at": events.Text("1")}
+	case "lost":
+		f.Kind, f.Fields = events.Engagement, events.Fields{"fragment": events.Text("lan"), "message": events.Text("m"), "opened_at": events.Text("1")}
 	case "named":
 		f.Kind, f.Fields = events.Event, events.Fields{"fragment": events.Text(someone), "name": events.Text("tasting.booked")}
 	case "tagged":

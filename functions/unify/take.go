@@ -135,7 +135,8 @@ var channels = map[string]bool{"ses": true, "links": true}
 
 // refusal says why a fact is not to be taken in, "" where it is.
 func refusal(m connector.Manifest, f events.Fact) string {
-	_, named := f.Fields["fragment"]
+	fragment, named := f.Fields["fragment"]
+	_, valid := profile.ParseID(fragment.String())
 	switch err := f.Validate(); {
 	case err != nil:
 		return err.Error()
@@ -145,6 +146,8 @@ func refusal(m connector.Manifest, f events.Fact) string {
 		return "message: only a channel of Loophub's own tells what became of its messages"
 	case f.Kind != events.Engagement && named && !m.Internal:
 		return string(f.Kind) + ": only Loophub's own API names a fragment"
+	case (f.Kind == events.Engagement || named) && !valid:
+		return string(f.Kind) + ": it names no fragment"
 	}
 	return ""
 }

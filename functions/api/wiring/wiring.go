@@ -20,6 +20,7 @@ import (
 	"loophub/shared/delivery"
 	"loophub/shared/profile"
 	"loophub/shared/telemetry"
+	"loophub/shared/workspace"
 )
 
 // New makes the handler of the api function.
@@ -41,10 +42,11 @@ func New(d deps.Deps) (lambda.Handler, error) {
 	table := hub.New(db, hubTable)
 	return lambda.NewHandler(api.New(api.Config{
 		Definitions: definition.NewReader(db, ssm.NewFromConfig(d.Config), hubTable, parameters, d.Now),
-		Hub:         func(workspace string) api.Hub { return part{table.In(workspace)} },
+		Hub:         func(id string) api.Hub { return part{table.In(id)} },
 		// What the API itself puts there is small; it opens no delivery.
 		Inbox:     inbox.New(db, inboxTable, nil),
 		Decisions: decisions(source),
+		Events:    event,
 		Log:       telemetry.New(d.Output(), "api"),
 		Now:       d.Now,
 	}).Handle), nil
@@ -72,7 +74,7 @@ func (p part) Timeline(ctx context.Context, fragment profile.ID, before api.Inde
 
 // decisions writes what was decided as the operator's connector reads it.
 func decisions(source connector.Source) func(string, []api.Decision, time.Time) (delivery.Delivery, error) {
-	return func(workspace string, list []api.Decision, at time.Time) (delivery.Delivery, error) {
+	return func(id string, list []api.Decision, at time.Time) (delivery.Delivery, error) {
 		d := operator.Decisions{By: "api", At: at.UnixMilli()}
 		for _, one := range list {
 			op := "tie"
@@ -85,8 +87,32 @@ func decisions(source connector.Source) func(string, []api.Decision, time.Time) 
 		if err != nil {
 			return delivery.Delivery{}, err
 		}
-		object, id := source.Key(r)
-		k := delivery.Key{Workspace: workspace, Connection: operator.Name, Object: object, Delivery: id}
+		object, name := source.Key(r)
+		k := delivery.Key{Workspace: id, Connection: operator.Name, Object: object, Delivery: name}
 		return delivery.Delivery{Key: k, Request: r}, nil
 	}
+}
+
+// event writes an event as the operator's connector reads it, and lets that say
+// what it could not take: what is answered 202 is never parked for what it says.
+func event(w workspace.Workspace, e api.Event, now time.Time) (delivery.Delivery, string, error) {
+	source, err := operator.New().Source(w.SettingsOf(w.Connections[operator.Name]))
+	if err != nil {
+		return delivery.Delivery{}, "", fmt.Errorf("starting the operator's connector: %w", err)
+	}
+	said := operator.Event{Name: e.Name, ID: e.ID, Email: e.Email, Phone: e.Phone, AnonymousID: e.AnonymousID, Fragment: string(e.Fragment),
+		Properties: e.Properties, Product: e.Product, Value: e.Value, Currency: e.Currency}
+	if !e.At.IsZero() {
+		said.At = e.At.UnixMilli()
+	}
+	r, err := said.Request(now)
+	if err != nil {
+		return delivery.Delivery{}, "", err
+	}
+	if _, faults := source.Decode(r); len(faults) > 0 {
+		return delivery.Delivery{}, faults[0].Reason, nil
+	}
+	object, id := source.Key(r)
+	k := delivery.Key{Workspace: w.ID, Connection: operator.Name, Object: object, Delivery: id}
+	return delivery.Delivery{Key: k, Request: r}, "", nil
 }

@@ -231,6 +231,68 @@ func TestUnmergeIsADelivery(t *testing.T) {
 	}
 }
 
+// TestTrackedEvents: what is answered 202 is read by the operator's connector as it
+// was sent; what that can't take is refused at once. Sent again with its id, it is
+// the delivery that is there.
+func TestTrackedEvents(t *testing.T) {
+	w := newWorld(t)
+	members := w.lay()
+	source, err := operator.New().Source(connector.Settings{Country: "VN", Currency: "VND"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys := map[string]bool{}
+	for round := range 2 {
+		for body, fields := range map[string]int{
+			`{"name":"tasting.booked","id":"b-17","email":"Lan@Example.com","value":5,"properties":{"guests":2}}`: 5,
+			`{"name":"tasting.booked","id":"b-18","phone":"0903117428"}`:                                          2,
+			`{"name":"page.viewed","anonymous_id":"d-81f2"}`:                                                      2,
+			`{"name":"tasting.missed","id":"b-19","profile":"` + string(members[1]) + `"}`:                        2,
+		} {
+			status, answer := w.send(http.MethodPost, "/v1/events", "saigon", body)
+			if status != http.StatusAccepted {
+				t.Fatal(body, status, answer)
+			}
+			k, err := delivery.ParseKey("saigon", answer["delivery"].(string))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if again := keys[k.String()]; again != (round == 1 && strings.Contains(body, `"id"`)) {
+				t.Errorf("round %d: %s: there already: %v", round, body, again)
+			}
+			keys[k.String()] = true
+			d, err := w.inbox.Get(t.Context(), k, w.Now())
+			if err != nil {
+				t.Fatal(err)
+			}
+			facts, faults := source.Decode(d.Request)
+			if len(facts) != 1 || len(faults) != 0 || facts[0].Validate() != nil || len(facts[0].Fields) != fields || facts[0].At != d.Request.ReceivedAt.UnixMilli() {
+				t.Error(body, facts, faults)
+			}
+		}
+		w.Advance(time.Minute)
+	}
+	if len(keys) != 5 {
+		t.Errorf("%d deliveries", len(keys))
+	}
+	for body, word := range map[string]string{
+		`{"name":"a","email":"lan"}`: "email",
+		`{"name":"a"}`:               "nobody",
+		`{"name":"a","email":"lan@example.com","profile":"` + string(members[0]) + `"}`: "alone",
+		`{"name":"a","email":"lan@example.com","id":"lan@example.com"}`:                 "id is",
+		`{"name":"a","email":"lan@example.com","at":"2099-01-01T00:00:00Z"}`:            "at is",
+		`{"name":"a","email":"lan@example.com","currency":"VND"}`:                       "currency",
+		`{"name":"a","email":"lan@example.com","properties":{"một":"1"}}`:               "property",
+		`{"name":"a","email":"lan@example.com","value":-5}`:                             "value",
+	} {
+		status, answer := w.send(http.MethodPost, "/v1/events", "saigon", body)
+		e, _ := answer["error"].(map[string]any)
+		if message, _ := e["message"].(string); status != http.StatusBadRequest || !strings.Contains(message, word) {
+			t.Error(body, status, answer)
+		}
+	}
+}
+
 func TestParkedAndReplayed(t *testing.T) {
 	w := newWorld(t)
 	var k delivery.Key

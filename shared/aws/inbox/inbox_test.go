@@ -458,3 +458,40 @@ func TestErrorsAreWrapped(t *testing.T) {
 		}
 	}
 }
+
+// TestLanes: the lane of a delivery comes out of the table and off its stream as it
+// went in; what is live costs no attribute. Replayed, it is in the lane of replays.
+func TestLanes(t *testing.T) {
+	for _, lane := range []delivery.Lane{delivery.Live, delivery.Backfill} {
+		w := newWorld(t)
+		d := w.delivery("order-1", "d1", "a")
+		d.Lane = lane
+		w.put(d)
+		for round := range 3 {
+			i := w.item(d.Key)
+			if (i["l"] == nil) != (lane == delivery.Live) {
+				t.Errorf("%q: %v", lane, i["l"])
+			}
+			image := map[string]events.DynamoDBAttributeValue{}
+			for name, v := range i {
+				switch v := v.(type) {
+				case *types.AttributeValueMemberS:
+					image[name] = events.NewStringAttribute(v.Value)
+				case *types.AttributeValueMemberN:
+					image[name] = events.NewNumberAttribute(v.Value)
+				case *types.AttributeValueMemberB:
+					image[name] = events.NewBinaryAttribute(v.Value)
+				}
+			}
+			streamed, err := w.inbox.FromStreamImage(t.Context(), image)
+			if err != nil || streamed.Lane != lane || w.get(d.Key).Lane != lane {
+				t.Errorf("round %d: %q off the stream, %q out of the table, want %q: %v", round, streamed.Lane, w.get(d.Key).Lane, lane, err)
+			}
+			if err := w.inbox.Replay(t.Context(), d.Key, w.Now()); err != nil {
+				t.Fatal(err)
+			}
+			lane = delivery.Replay
+			w.put(d) // the source's own retry does not make it live again
+		}
+	}
+}

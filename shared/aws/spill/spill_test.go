@@ -32,6 +32,7 @@ func sealed(c *awstest.Cloud, body []byte) delivery.Sealed {
 func TestSendReceiveDelete(t *testing.T) {
 	c, s := newSpill(t)
 	want := sealed(c, []byte(`{"id":1}`))
+	want.Lane = delivery.Backfill
 	for range 2 {
 		if err := s.Send(t.Context(), want); err != nil {
 			t.Fatal(err)
