@@ -199,7 +199,7 @@ func (s *store) OlderOrders(_ context.Context, id profile.ID, since time.Time) (
 	var l []profile.Order
 	for _, facts := range s.facts {
 		at, o, ok := s.rules.Contribution(facts)
-		if ok && at == id && o.At >= since.UnixMilli() && !slices.Contains(s.fragments[id].State.Recent, o) {
+		if ok && at == id && o.At >= since.UnixMilli() && !slices.ContainsFunc(s.fragments[id].State.Recent, o.Equal) {
 			l = append(l, o)
 		}
 	}

@@ -251,7 +251,7 @@ func (s *sets) all() map[ID][]ID {
 func (f Fragment) Equal(o Fragment) bool {
 	a, b := f.State, o.State
 	return f.Anchor == o.Anchor && slices.Equal(f.Members, o.Members) && maps.Equal(f.Ties, o.Ties) && maps.Equal(f.Pending, o.Pending) &&
-		a.Orders == b.Orders && maps.Equal(a.Sums, b.Sums) && slices.Equal(a.Recent, b.Recent) && same(a.First, b.First) &&
+		a.Orders == b.Orders && maps.Equal(a.Sums, b.Sums) && slices.EqualFunc(a.Recent, b.Recent, Order.Equal) && equal(a.First, b.First) &&
 		maps.Equal(a.Traits, b.Traits) && same(a.Snapshot, b.Snapshot) && maps.Equal(a.Tags, b.Tags) &&
 		maps.Equal(a.Consent, b.Consent) && maps.Equal(a.Claims, b.Claims) && same(a.Checkout, b.Checkout)
 }
@@ -326,7 +326,7 @@ func Changes(was, is Fragment) []Change {
 		}
 	}
 	a, b := was.State, is.State
-	differ(OrdersChanged, maps.Equal(a.Sums, b.Sums) && slices.Equal(a.Recent, b.Recent) && same(a.First, b.First))
+	differ(OrdersChanged, maps.Equal(a.Sums, b.Sums) && slices.EqualFunc(a.Recent, b.Recent, Order.Equal) && equal(a.First, b.First))
 	differ(TraitsChanged, maps.EqualFunc(a.Traits, b.Traits, func(x, y Register) bool { return x.Value == y.Value }))
 	differ(TagsChanged, slices.Equal(a.TagList(), b.TagList()))
 	differ(ConsentChanged, maps.Equal(a.Consent, b.Consent))
@@ -338,4 +338,8 @@ func Changes(was, is Fragment) []Change {
 
 func same[T comparable](a, b *T) bool {
 	return a == b || a != nil && b != nil && *a == *b
+}
+
+func equal(a, b *Order) bool {
+	return a == b || a != nil && b != nil && a.Equal(*b)
 }

@@ -56,7 +56,7 @@ func (s *State) Settle(limit int, record string, want *Order, older Older) (chan
 	if at >= 0 {
 		old = &s.Recent[at]
 	}
-	if old == nil && want == nil || old != nil && want != nil && *old == *want {
+	if old == nil && want == nil || old != nil && want != nil && old.Equal(*want) {
 		return false, nil
 	}
 	beside := newShelf(*s, older)
@@ -178,7 +178,7 @@ func (b shelf) moves() []Move {
 		}
 	}
 	for k, o := range b.known {
-		if old, was := b.was[k]; !was || old != o {
+		if old, was := b.was[k]; !was || !old.Equal(o) {
 			l = append(l, Move{o, true})
 		}
 	}

@@ -51,7 +51,7 @@ func (s *shop) settle(t *testing.T, record string, want *Order) {
 	own, ends := s.state.Reads(record, want, s.dated[record])
 	s.frugal(t, record, want, own, ends)
 	changed, moves := s.state.Settle(s.limit, record, want, s.read(own, ends))
-	if unchanged := want == nil && !had || want != nil && had && before == *want; changed == unchanged {
+	if unchanged := want == nil && !had || want != nil && had && before.Equal(*want); changed == unchanged {
 		t.Fatalf("%s from %v to %v: changed %v", record, before, want, changed)
 	}
 	for _, m := range moves {
@@ -115,7 +115,7 @@ func (s *shop) compare() string {
 		m := want.Sums[o.Currency]
 		want.Sums[o.Currency] = Sum{m.Orders + 1, m.Total + o.Total, m.Refunded + o.Refunded}
 	}
-	if reflect.DeepEqual(want, s.state) && maps.Equal(older, s.older) {
+	if reflect.DeepEqual(want, s.state) && maps.EqualFunc(older, s.older, Order.Equal) {
 		return ""
 	}
 	return cmp.Diff(want, s.state) + cmp.Diff(older, s.older)

@@ -181,6 +181,14 @@ type Order struct {
 	Total    int64  `json:"n"` // minor units, before refunds
 	Refunded int64  `json:"b,omitempty"`
 	Currency string `json:"c"`
+	// Codes are the discount codes that it used: upper case, sorted, at most 5.
+	Codes []string `json:"d,omitempty"`
+}
+
+// Equal compares everything.
+func (o Order) Equal(p Order) bool {
+	return o.At == p.At && o.Record == p.Record && o.Total == p.Total && o.Refunded == p.Refunded && o.Currency == p.Currency &&
+		slices.Equal(o.Codes, p.Codes)
 }
 
 // Net is what the order is worth after refunds, in minor units.

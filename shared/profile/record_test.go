@@ -240,7 +240,7 @@ func TestContribution(t *testing.T) {
 			} else {
 				w = Order{}
 			}
-			if at != tt.at || o != w || ok != (tt.want != nil) {
+			if at != tt.at || !o.Equal(w) || ok != (tt.want != nil) {
 				t.Errorf("%s: %s %+v %v", name, at, o, ok)
 			}
 			slices.Reverse(facts)
