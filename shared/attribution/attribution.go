@@ -180,8 +180,9 @@ type Profile struct {
 	Orders   []Order
 }
 
-// Since is the moment from which on orders can count, Unix ms; ok is false where
-// none can.
+// Since is the moment from which on orders count, Unix ms: the first message or
+// entry. A voucher is given by an entry, so none is older. ok is false where no
+// order can count.
 func (p Profile) Since() (at int64, ok bool) {
 	for _, m := range p.Messages {
 		if m.left() && (!ok || m.At < at) {
@@ -229,7 +230,12 @@ func (p Profile) normal() Profile {
 		}
 	}
 	n.Entries = joinedEntries(p.Entries)
-	n.Orders = slices.Clone(p.Orders)
+	since, any := p.Since()
+	for _, o := range p.Orders {
+		if any && o.At >= since {
+			n.Orders = append(n.Orders, o)
+		}
+	}
 	slices.SortFunc(n.Orders, func(a, b Order) int {
 		return cmp.Or(cmp.Compare(a.Record, b.Record), cmp.Compare(b.At, a.At), cmp.Compare(a.Net, b.Net))
 	})

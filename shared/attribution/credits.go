@@ -97,7 +97,7 @@ func (s Step) Empty() bool { return len(s.Add) == 0 && !slices.Contains(s.Change
 
 // Plan makes the next step from what is stored to what should be: the least
 // fragment carries counts and outcome of the profile, the others none. A step
-// writes at most limit items and counters together; what does not fit is left to
+// writes at most limit items and counters together, but one counter at the least; what does not fit is left to
 // the next, in the order of the counters' names. With touch, what is stored is
 // written even if unchanged: then no slower worker can write what it read before.
 func Plan(stored, kept []Credits, counts Counts, outcome Outcome, limit int, touch bool) Step {
@@ -110,7 +110,7 @@ func Plan(stored, kept []Credits, counts Counts, outcome Outcome, limit int, tou
 	}
 	d := Difference(now, counts)
 	for _, k := range d.Keys() {
-		if len(s.Add) == limit-len(kept) {
+		if len(s.Add) == max(1, limit-len(kept)) {
 			s.Done = false
 			break
 		}
