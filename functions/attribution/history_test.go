@@ -105,8 +105,10 @@ type chaos struct {
 	workers []*worker
 	deaths  int
 	links   []func() // fragments to be written for a link or cut under way
-	parts   [][]profile.ID
 	orders  int
+	busy    int // in twelve: how often something happens instead of a call
+	linking int // in ten: how often that is a link or cut
+	slow    int // in ten: how often it is not the first worker's turn
 }
 
 func (c *chaos) any() profile.ID { return id(c.r.IntN(c.people)) }
@@ -117,7 +119,11 @@ func (c *chaos) ago() time.Duration { return time.Duration(c.r.IntN(120)) * day 
 func (c *chaos) happen() {
 	f := c.any()
 	p := c.person(f)
-	switch c.r.IntN(10) {
+	if c.r.IntN(10) < c.linking {
+		c.link()
+		return
+	}
+	switch c.r.IntN(9) {
 	case 0, 1:
 		voucher := ""
 		if c.r.IntN(2) == 0 {
@@ -152,8 +158,6 @@ func (c *chaos) happen() {
 				break
 			}
 		}
-	case 9:
-		c.link()
 	}
 }
 
@@ -193,9 +197,9 @@ func (c *chaos) link() {
 // move makes one choice: something happens, a worker starts, or one makes a call.
 func (c *chaos) move(things bool) {
 	switch choice := c.r.IntN(12); {
-	case things && choice == 0:
+	case things && choice < c.busy:
 		c.happen()
-	case len(c.links) > 0 && choice < 3:
+	case len(c.links) > 0 && choice < c.busy+3:
 		c.links[0]()
 		c.links = c.links[1:]
 	case len(c.queue) > 0 && len(c.workers) < 2:
@@ -208,7 +212,11 @@ func (c *chaos) move(things bool) {
 		c.workers = append(c.workers, k)
 		<-k.ready
 	case len(c.workers) > 0:
-		c.turn(c.r.IntN(len(c.workers)))
+		n := len(c.workers) - 1
+		if c.r.IntN(10) >= c.slow {
+			n = 0
+		}
+		c.turn(n)
 	case things:
 		c.happen()
 	}
@@ -217,7 +225,7 @@ func (c *chaos) move(things bool) {
 func (c *chaos) turn(n int) {
 	k := c.workers[n]
 	v := run
-	if c.deaths > 0 && c.r.IntN(15) == 0 {
+	if c.deaths > 0 && c.r.IntN(10) == 0 {
 		v = dieBefore + verdict(c.r.IntN(2))
 		c.deaths--
 	}
@@ -237,21 +245,22 @@ func (c *chaos) rest() bool { return len(c.workers)+len(c.queue)+len(c.links) ==
 // and wherever they die: at any moment the counters are the sum of what is kept,
 // and at rest both are a recount.
 func TestCountersAreARecount(t *testing.T) {
-	histories := uint64(60)
+	histories := uint64(100)
 	if testing.Short() {
 		histories = 20
 	}
 	deaths, commits := 0, 0
 	for seed := range histories {
 		r := rand.New(rand.NewPCG(seed, 17))
-		c := &chaos{world: newWorld(t), r: r, people: 1 + r.IntN(4), deaths: r.IntN(4)}
+		c := &chaos{world: newWorld(t), r: r, people: 1 + r.IntN(4), deaths: r.IntN(4),
+			busy: 1 + r.IntN(3), linking: r.IntN(6), slow: 1 + r.IntN(9)}
 		c.limit = []int{0, 6, 9}[r.IntN(3)]
 		for n := range 3 {
 			c.issued = append(c.issued, attribution.Issue{Code: fmt.Sprint("CODE-", 3+n), Fragment: c.any(), Journey: "back", Variant: "b", At: c.Now().Add(-20 * day).UnixMilli()})
 		}
 		given := c.deaths
 		for range 2 {
-			for range 150 {
+			for range 100 {
 				c.move(true)
 				if n := c.Calls("dynamodb.TransactWriteItems"); n != commits {
 					commits = n

@@ -35,8 +35,9 @@ const (
 )
 
 var definition = workspace.Workspace{ID: "saigon",
-	Policies: workspace.Policies{Attribution: workspace.Attribution{Click: map[string]time.Duration{"ses": 5 * day}, Voucher: 10 * day}},
-	Journeys: map[string]workspace.Journey{"back": {Name: "back", Goal: &workspace.Goal{Event: "order.placed", Within: 14 * day}}}}
+	Connections: map[string]workspace.Connection{"email": {Name: "email", Connector: "ses"}},
+	Policies:    workspace.Policies{Attribution: workspace.Attribution{Click: map[string]time.Duration{"ses": 5 * day}, Voucher: 10 * day}},
+	Journeys:    map[string]workspace.Journey{"back": {Name: "back", Goal: &workspace.Goal{Event: "order.placed", Within: 14 * day}}}}
 
 // person is the truth about one fragment: what the other stages would have stored.
 type person struct {
@@ -142,7 +143,7 @@ func (w *world) send(f profile.ID, variant, template, voucher string, ago time.D
 	w.serial++
 	at := w.Now().Add(-ago).UnixMilli()
 	m := attribution.Message{Sent: attribution.Sent{ID: fmt.Sprintf("%011x-%d", at, w.serial), Fragment: f, Journey: "back", Variant: variant, Template: template,
-		Connection: "email", Channel: "ses", At: at, Voucher: voucher}}
+		Connection: "email", At: at, Voucher: voucher}}
 	w.person(f).messages[m.ID] = m
 	w.announce(events.MessageDecided, events.Message{Fragment: string(f), Message: m.ID})
 	return m.ID

@@ -27,7 +27,6 @@ type Sent struct {
 	Variant    string     `json:"v,omitempty"`
 	Template   string     `json:"t,omitempty"`
 	Connection string     `json:"c,omitempty"` // that tells its engagement
-	Channel    string     `json:"h,omitempty"` // connector, such as ses
 	At         int64      `json:"a"`           // sent at, Unix ms
 	Voucher    string     `json:"k,omitempty"` // code that it carries
 	Unknown    bool       `json:"u,omitempty"` // whether it left is not known; engagement will tell

@@ -221,7 +221,7 @@ func byClick(o Order, messages []Message, w Windows) (t touch, ok bool) {
 	last := int64(0)
 	for _, m := range messages { // of two clicked at once the newer counts
 		click := m.Engagement.lastClick(o.At)
-		if click > 0 && click >= last && within(click, o.At, w.click(m.Channel)) {
+		if click > 0 && click >= last && within(click, o.At, w.click(m.Connection)) {
 			t, ok, last = touch{o, m.Journey, m.Variant, m.Template, m.name()}, true, click
 		}
 	}

@@ -12,6 +12,7 @@ import (
 
 	"loophub/events"
 	"loophub/shared/profile"
+	"loophub/shared/workspace"
 )
 
 const (
@@ -19,11 +20,11 @@ const (
 	lan = profile.ID("caaaaaaaaaaaaaaaaaaaaaaaa")
 )
 
-var windows = Windows{Click: map[string]time.Duration{"ses": 5 * 24 * time.Hour, "sms": time.Hour}, Voucher: 10 * 24 * time.Hour,
+var windows = Windows{Click: map[string]time.Duration{"email": 5 * 24 * time.Hour, "sms": time.Hour}, Voucher: 10 * 24 * time.Hour,
 	Goals: map[string]time.Duration{"back": 14 * 24 * time.Hour}}
 
 func sent(id, variant, template string, at int64, voucher string, clicks ...int64) Message {
-	m := Message{Sent: Sent{ID: id, Fragment: lan, Journey: "back", Variant: variant, Template: template, Connection: "email", Channel: "ses", At: at, Voucher: voucher}}
+	m := Message{Sent: Sent{ID: id, Fragment: lan, Journey: "back", Variant: variant, Template: template, Connection: "email", At: at, Voucher: voucher}}
 	for _, c := range clicks {
 		m.Engagement = m.Engagement.Join(Engagement{Clicked: c, Clicks: []int64{c}})
 	}
@@ -37,7 +38,7 @@ func order(n int, at, net int64, codes ...string) Order {
 func TestLastTouch(t *testing.T) {
 	first, second := sent("1", "a", "ten", 10*day, "TEN-1", 11*day), sent("2", "a", "reminder", 12*day, "", 13*day, 20*day)
 	text := sent("3", "a", "text", 12*day, "", 14*day)
-	text.Channel = "sms"
+	text.Connection = "sms"
 	unsure := sent("4", "a", "unsure", 13*day, "")
 	unsure.Unknown = true
 	plain := sent("5", "", "receipt", 13*day, "", 14*day)
@@ -344,5 +345,27 @@ func TestCountIsARecount(t *testing.T) {
 	}
 	if credited < 500 || byIssue < 20 {
 		t.Errorf("%d orders are credited, %d by a code alone: the test shows little", credited, byIssue)
+	}
+}
+
+func TestWindowsOf(t *testing.T) {
+	w := WindowsOf(workspace.Workspace{
+		Connections: map[string]workspace.Connection{"email": {Connector: "ses"}, "letters": {Connector: "post"}},
+		Policies:    workspace.Policies{Attribution: workspace.Attribution{Click: map[string]time.Duration{"ses": 2 * time.Hour}}},
+		Journeys: map[string]workspace.Journey{"back": {Goal: &workspace.Goal{Event: "order.placed", Within: time.Hour}},
+			"read": {Goal: &workspace.Goal{Event: "message.opened", Within: time.Hour}}, "open": {Goal: &workspace.Goal{Event: "order.placed"}}}})
+	for name, tt := range map[string]struct{ got, want int64 }{
+		"a channel's":            {w.click("email"), day / 12},
+		"of a channel unnamed":   {w.click("letters"), 5 * day},
+		"of a connection gone":   {w.click("sms"), 5 * day},
+		"a voucher's":            {w.voucher(), 30 * day},
+		"a goal's":               {w.entry("back"), day / 24},
+		"a goal that's no order": {w.entry("read"), 30 * day},
+		"a goal without end":     {w.entry("open"), 30 * day},
+		"a journey gone":         {w.entry("gone"), 30 * day},
+	} {
+		if tt.got != tt.want {
+			t.Errorf("%s: %d, want %d", name, tt.got, tt.want)
+		}
 	}
 }

@@ -14,7 +14,7 @@ const (
 
 // Windows say how long after a touch or an entry an order counts.
 type Windows struct {
-	Click   map[string]time.Duration // by connector
+	Click   map[string]time.Duration // by connection
 	Voucher time.Duration
 	Goals   map[string]time.Duration // by journey: the time that its goal gives for an order
 }
@@ -22,7 +22,10 @@ type Windows struct {
 // WindowsOf reads them off a definition.
 func WindowsOf(w workspace.Workspace) Windows {
 	a := w.Policies.Attribution
-	out := Windows{Click: a.Click, Voucher: a.Voucher, Goals: map[string]time.Duration{}}
+	out := Windows{Click: map[string]time.Duration{}, Voucher: a.Voucher, Goals: map[string]time.Duration{}}
+	for name, c := range w.Connections {
+		out.Click[name] = a.Click[c.Connector]
+	}
 	for name, j := range w.Journeys {
 		if j.Goal != nil && j.Goal.Event == "order.placed" && j.Goal.Within > 0 {
 			out.Goals[name] = j.Goal.Within
@@ -31,9 +34,9 @@ func WindowsOf(w workspace.Workspace) Windows {
 	return out
 }
 
-// click is how long after a click on a message of a channel.
-func (w Windows) click(channel string) int64 {
-	if d := w.Click[channel]; d > 0 {
+// click is how long after a click on a message of a connection.
+func (w Windows) click(connection string) int64 {
+	if d := w.Click[connection]; d > 0 {
 		return d.Milliseconds()
 	}
 	return defaultClick.Milliseconds()

@@ -18,7 +18,7 @@ import (
 
 func exampleCredits(id profile.ID) attribution.Credits {
 	return attribution.Credits{Fragment: id, Messages: []attribution.Message{{
-		Sent:       attribution.Sent{ID: "19a9f2c3d4e-abc", Fragment: id, Journey: "back", Variant: "a", Template: "ten", Connection: "email", Channel: "ses", At: 5, Voucher: "TEN-1"},
+		Sent:       attribution.Sent{ID: "19a9f2c3d4e-abc", Fragment: id, Journey: "back", Variant: "a", Template: "ten", Connection: "email", At: 5, Voucher: "TEN-1"},
 		Engagement: attribution.Engagement{Delivered: 6, Clicked: 7, Clicks: []int64{7, 9}}}},
 		Entries: []attribution.Entry{{ID: "1", Fragment: id, Journey: "back", Holdout: true, At: 4}},
 		Counts:  attribution.Counts{{Journey: "back", Variant: "a", Template: "ten", Measure: attribution.MessagesSent}: 1},
