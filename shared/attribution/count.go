@@ -51,7 +51,10 @@ func In(family, currency string) Measure { return Measure(family + currency) }
 
 // Currency reads the currency off a measure of a family.
 func (m Measure) Currency(family string) (currency string, ok bool) {
-	return strings.CutPrefix(string(m), family)
+	if !strings.HasPrefix(string(m), family) {
+		return "", false
+	}
+	return string(m)[len(family):], true
 }
 
 // MarshalText and UnmarshalText let counts be stored as a JSON object.
