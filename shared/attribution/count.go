@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Holdout is the variant of those to whom a journey does nothing. No variant in a
@@ -200,7 +201,7 @@ func credit(p Profile, w Windows) []touch {
 // journey that gave the code by no message of ours.
 func byCode(o Order, p Profile, w Windows) (t touch, ok bool) {
 	for _, m := range p.Messages { // oldest first
-		if o.uses(m.Voucher) && within(m.At, o.At, w.voucher()) {
+		if o.uses(m.Voucher) && within(m.At, o.At, w.VoucherFor()) {
 			t, ok = touch{o, m.Journey, m.Variant, m.Template, m.name()}, true
 		}
 	}
@@ -209,7 +210,7 @@ func byCode(o Order, p Profile, w Windows) (t touch, ok bool) {
 	}
 	var best Issue
 	for _, i := range p.Issues {
-		if !o.uses(i.Code) || !within(i.At, o.At, w.voucher()) {
+		if !o.uses(i.Code) || !within(i.At, o.At, w.VoucherFor()) {
 			continue
 		}
 		if !ok || cmp.Or(cmp.Compare(i.At, best.At), cmp.Compare(i.Code, best.Code)) > 0 {
@@ -224,14 +225,16 @@ func byClick(o Order, messages []Message, w Windows) (t touch, ok bool) {
 	last := int64(0)
 	for _, m := range messages { // of two clicked at once the newer counts
 		click := m.Engagement.lastClick(o.At)
-		if click > 0 && click >= last && within(click, o.At, w.click(m.Connection)) {
+		if click > 0 && click >= last && within(click, o.At, w.ClickFor(m.Connection)) {
 			t, ok, last = touch{o, m.Journey, m.Variant, m.Template, m.name()}, true, click
 		}
 	}
 	return t, ok
 }
 
-func within(from, at, window int64) bool { return from <= at && at-from <= window }
+func within(from, at int64, window time.Duration) bool {
+	return from <= at && at-from <= window.Milliseconds()
+}
 
 // countEntries counts entries and the orders after them. Of several entries into
 // one journey an order counts for the newest before it alone. The order that let
@@ -254,7 +257,7 @@ func countEntries(c Counts, p Profile, w Windows) {
 		}
 		for journey, n := range last {
 			e := p.Entries[n]
-			if !within(e.At, o.At, w.entry(journey)) {
+			if !within(e.At, o.At, w.EntryFor(journey)) {
 				continue
 			}
 			c.Add(key(e, In(EntryOrders, o.Currency)), 1)

@@ -354,17 +354,20 @@ func TestWindowsOf(t *testing.T) {
 		Policies:    workspace.Policies{Attribution: workspace.Attribution{Click: map[string]time.Duration{"ses": 2 * time.Hour}}},
 		Journeys: map[string]workspace.Journey{"back": {Goal: &workspace.Goal{Event: "order.placed", Within: time.Hour}},
 			"read": {Goal: &workspace.Goal{Event: "message.opened", Within: time.Hour}}, "open": {Goal: &workspace.Goal{Event: "order.placed"}}}})
-	for name, tt := range map[string]struct{ got, want int64 }{
-		"a channel's":            {w.click("email"), day / 12},
-		"of a channel unnamed":   {w.click("letters"), 5 * day},
-		"of a connection gone":   {w.click("sms"), 5 * day},
-		"a voucher's":            {w.voucher(), 30 * day},
-		"a goal's":               {w.entry("back"), day / 24},
-		"a goal that's no order": {w.entry("read"), 30 * day},
-		"a goal without end":     {w.entry("open"), 30 * day},
-		"a journey gone":         {w.entry("gone"), 30 * day},
+	for name, tt := range map[string]struct {
+		got  time.Duration
+		want int64
+	}{
+		"a channel's":            {w.ClickFor("email"), day / 12},
+		"of a channel unnamed":   {w.ClickFor("letters"), 5 * day},
+		"of a connection gone":   {w.ClickFor("sms"), 5 * day},
+		"a voucher's":            {w.VoucherFor(), 30 * day},
+		"a goal's":               {w.EntryFor("back"), day / 24},
+		"a goal that's no order": {w.EntryFor("read"), 30 * day},
+		"a goal without end":     {w.EntryFor("open"), 30 * day},
+		"a journey gone":         {w.EntryFor("gone"), 30 * day},
 	} {
-		if tt.got != tt.want {
+		if tt.got.Milliseconds() != tt.want {
 			t.Errorf("%s: %d, want %d", name, tt.got, tt.want)
 		}
 	}

@@ -34,27 +34,28 @@ func WindowsOf(w workspace.Workspace) Windows {
 	return out
 }
 
-// click is how long after a click on a message of a connection.
-func (w Windows) click(connection string) int64 {
+// ClickFor is how long an order counts after a click on a message of a connection.
+func (w Windows) ClickFor(connection string) time.Duration {
 	if d := w.Click[connection]; d > 0 {
-		return d.Milliseconds()
+		return d
 	}
-	return defaultClick.Milliseconds()
+	return defaultClick
 }
 
-// voucher is how long after a code was sent or given.
-func (w Windows) voucher() int64 {
+// VoucherFor is how long it counts after its code was sent or given.
+func (w Windows) VoucherFor() time.Duration {
 	if w.Voucher > 0 {
-		return w.Voucher.Milliseconds()
+		return w.Voucher
 	}
-	return defaultVoucher.Milliseconds()
+	return defaultVoucher
 }
 
-// entry is how long after an entry into a journey: as long as its goal waits for
-// an order, else as a voucher counts, which is the longest that a message has.
-func (w Windows) entry(journey string) int64 {
+// EntryFor is how long it counts after an entry into a journey: as long as its
+// goal waits for an order, else as a voucher counts, which is the longest that a
+// message has by default.
+func (w Windows) EntryFor(journey string) time.Duration {
 	if d := w.Goals[journey]; d > 0 {
-		return d.Milliseconds()
+		return d
 	}
-	return w.voucher()
+	return w.VoucherFor()
 }
