@@ -18,8 +18,11 @@ import (
 )
 
 // lay makes two people with something of everything.
-func (w *world) lay() {
-	for n := range 2 {
+func (w *world) lay(people ...int) {
+	if people == nil {
+		people = []int{0, 1}
+	}
+	for _, n := range people {
 		f := id(n)
 		m := w.send(f, "a", "ten", fmt.Sprint("CODE-", n), 9*day)
 		at := w.Now().Add(-8 * day).UnixMilli()
@@ -103,72 +106,98 @@ func TestDeathAtEachCall(t *testing.T) {
 	}
 }
 
+// scene is what happens to people who have something of everything, before a worker
+// begins and while it stands still.
+type scene struct {
+	people            []int
+	before, meanwhile func(*world)
+}
+
+var scenes = map[string]scene{
+	"linked": {[]int{0, 1}, func(*world) {}, func(w *world) { w.link(id(0), id(1)) }},
+	"cut":    {[]int{0, 1}, func(w *world) { w.link(id(0), id(1)); w.drain() }, func(w *world) { w.cut(id(1), id(0)) }},
+	"cut and linked": {[]int{0, 1}, func(w *world) { w.link(id(0), id(1)); w.drain() },
+		func(w *world) { w.cut(id(0), id(1)); w.drain(); w.link(id(1), id(0)) }},
+	"linked, not counted, and cut": {[]int{0, 1}, func(w *world) { w.link(id(0), id(1)) }, func(w *world) { w.drain(); w.cut(id(0), id(1)) }},
+	"counted between the halves of a link": {[]int{0, 1}, func(*world) {}, func(w *world) {
+		w.belong(id(1), []profile.ID{id(0), id(1)})
+		w.changed(id(0), "", "orders")
+		w.drain()
+		w.belong(id(0), []profile.ID{id(0), id(1)})
+	}},
+	"counted between the halves of a cut": {[]int{0, 1}, func(w *world) { w.link(id(0), id(1)); w.drain() }, func(w *world) {
+		w.belong(id(1), nil)
+		w.drain()
+		w.changed(id(0), "", "orders")
+		w.drain()
+		w.belong(id(0), nil)
+	}},
+	"refunded, and not": {[]int{0, 1}, func(*world) {}, func(w *world) {
+		o := w.people[id(0)].orders["shop|order|00"]
+		r := o
+		r.Refunded = 1000
+		w.order(id(0), o.Record, &r)
+		w.drain()
+		w.order(id(0), o.Record, &o)
+	}},
+	// The third is counted under the second, then linked to the first, of whom
+	// nothing is kept, and cut off again.
+	"from one to another": {[]int{1, 2}, func(w *world) {
+		w.link(id(1), id(2))
+		w.drain()
+		w.belong(id(1), nil)
+		w.link(id(0), id(2))
+	}, func(w *world) { w.cut(id(0), id(2)) }},
+}
+
 // TestSlowWorker: a worker stops before each of its calls while people are linked
 // or cut and others count them; then it goes on with what it had read, to its end
 // or to its death.
 func TestSlowWorker(t *testing.T) {
-	scenes := map[string]struct{ before, meanwhile func(*world) }{
-		"linked":             {func(*world) {}, func(w *world) { w.link(id(0), id(1)) }},
-		"cut":                {func(w *world) { w.link(id(0), id(1)) }, func(w *world) { w.cut(id(0), id(1)) }},
-		"cut, the other way": {func(w *world) { w.link(id(0), id(1)) }, func(w *world) { w.cut(id(1), id(0)) }},
-		"cut and linked":     {func(w *world) { w.link(id(0), id(1)) }, func(w *world) { w.cut(id(0), id(1)); w.drain(); w.link(id(1), id(0)) }},
-		"linked and cut":     {func(*world) {}, func(w *world) { w.link(id(0), id(1)); w.drain(); w.cut(id(0), id(1)) }},
-		"half of a link": {func(*world) {}, func(w *world) {
-			w.belong(id(1), []profile.ID{id(0), id(1)})
-			w.drain()
-			w.belong(id(0), []profile.ID{id(0), id(1)})
-		}},
-		"half of a cut": {func(w *world) { w.link(id(0), id(1)) }, func(w *world) { w.belong(id(1), nil); w.drain(); w.belong(id(0), nil) }},
-		"refunded, and not": {func(*world) {}, func(w *world) {
-			o := w.people[id(0)].orders["shop|order|00"]
-			r := o
-			r.Refunded = 1000
-			w.order(id(0), o.Record, &r)
-			w.drain()
-			w.order(id(0), o.Record, &o)
-		}},
-	}
 	paths := 0
 	for name, s := range scenes {
-		for trigger := range 2 {
-			for _, counted := range []bool{false, true} {
-				for n, ended := 0, false; !ended; n++ {
-					for _, death := range []int{-1, 0, 1, 4} { // after how many further calls
-						w := newWorld(t)
-						w.lay()
-						w.drain()
-						s.before(w)
-						if counted {
-							w.drain()
-						}
-						w.queue = slices.Insert(w.queue, 0, "")
-						w.changed(id(trigger), "", "orders")
-						w.queue[0], w.queue = w.queue[len(w.queue)-1], w.queue[:len(w.queue)-1]
-						k := w.begin()
-						if ended = k.calls(n); ended {
-							break
-						}
-						s.meanwhile(w)
-						w.drain()
-						if death < 0 {
-							k.finish(run)
-						} else if !k.calls(death) {
-							k.finish(dieAfter)
-						}
-						if !k.done && !slices.Contains(w.queue, k.body) {
-							w.queue = append(w.queue, k.body)
-						}
-						w.drain()
-						if diff := w.holds(); diff != "" {
-							t.Fatalf("%s, trigger %d, counted %v, stopped before call %d, dead after %d more\n%s", name, trigger, counted, n, death, diff)
-						}
-						paths++
+		for _, trigger := range s.people {
+			for n, ended := 0, false; !ended; n++ {
+				for _, death := range []int{-1, 0, 1} { // after how many further calls
+					w := newWorld(t)
+					if ended = w.slow(s, id(trigger), n, death); ended {
+						break
 					}
+					if diff := w.holds(); diff != "" {
+						t.Fatalf("%s, for %d, stopped before call %d, dead after %d more\n%s", name, trigger, n, death, diff)
+					}
+					paths++
 				}
 			}
 		}
 	}
 	t.Logf("%d paths", paths)
+}
+
+func (w *world) slow(s scene, trigger profile.ID, n, death int) (ended bool) {
+	w.lay(s.people...)
+	w.drain()
+	s.before(w)
+	rest := w.queue
+	w.queue = nil
+	w.changed(trigger, "", "orders")
+	k := w.begin()
+	w.queue = append(w.queue, rest...)
+	if k.calls(n) {
+		return true
+	}
+	s.meanwhile(w)
+	w.drain()
+	switch {
+	case death < 0:
+		k.finish(run)
+	case !k.calls(death):
+		k.finish(dieAfter)
+	case !k.done:
+		w.queue = append(w.queue, k.body)
+	}
+	w.drain()
+	return false
 }
 
 // TestNothingIsWrittenForNothing: most profiles have no message; counting twice
