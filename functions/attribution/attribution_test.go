@@ -132,14 +132,13 @@ var scenes = map[string]scene{
 		w.drain()
 		w.belong(id(0), nil)
 	}},
-	"refunded, and not": {[]int{0, 1}, func(*world) {}, func(w *world) {
-		o := w.people[id(0)].orders["shop|order|00"]
-		r := o
-		r.Refunded = 1000
-		w.order(id(0), o.Record, &r)
+	"linked, not counted, and cut by halves": {[]int{0, 1}, func(w *world) { w.link(id(0), id(1)) }, func(w *world) {
+		w.belong(id(1), nil)
 		w.drain()
-		w.order(id(0), o.Record, &o)
+		w.belong(id(0), nil)
 	}},
+	// All others see what was counted long ago, and write nothing.
+	"refunded, and not": {[]int{0, 1}, func(w *world) { w.refund(1000) }, func(w *world) { w.refund(0) }},
 	// The third is counted under the second, then linked to the first, of whom
 	// nothing is kept, and cut off again.
 	"from one to another": {[]int{1, 2}, func(w *world) {
@@ -148,6 +147,14 @@ var scenes = map[string]scene{
 		w.belong(id(1), nil)
 		w.link(id(0), id(2))
 	}, func(w *world) { w.cut(id(0), id(2)) }},
+}
+
+func (w *world) refund(sum int64) {
+	for n := range 2 {
+		o := w.people[id(n)].orders[fmt.Sprint("shop|order|", n, 0)]
+		o.Refunded = sum
+		w.order(id(n), o.Record, &o)
+	}
 }
 
 // TestSlowWorker: a worker stops before each of its calls while people are linked

@@ -89,7 +89,6 @@ type Step struct {
 	Changed   []bool // whether the member's item is another; the others are only held to their versions
 	Add       Counts
 	Announced bool // the outcome is another
-	Done      bool // nothing is left to do after it
 }
 
 // Empty tells whether there is nothing to write.
@@ -101,7 +100,7 @@ func (s Step) Empty() bool { return len(s.Add) == 0 && !slices.Contains(s.Change
 // the next, in the order of the counters' names. With touch, what is stored is
 // written even if unchanged: then no slower worker can write what it read before.
 func Plan(stored, kept []Credits, counts Counts, outcome Outcome, limit int, touch bool) Step {
-	s := Step{Members: slices.Clone(kept), Changed: make([]bool, len(kept)), Add: Counts{}, Done: true}
+	s := Step{Members: slices.Clone(kept), Changed: make([]bool, len(kept)), Add: Counts{}}
 	now := Counts{}
 	for n := range s.Members {
 		now.Merge(stored[n].Counts)
@@ -111,7 +110,6 @@ func Plan(stored, kept []Credits, counts Counts, outcome Outcome, limit int, tou
 	d := Difference(now, counts)
 	for _, k := range d.Keys() {
 		if len(s.Add) == max(1, limit-len(kept)) {
-			s.Done = false
 			break
 		}
 		s.Add[k] = d[k]

@@ -176,19 +176,17 @@ func (rules Rules) named(f events.Fact) []Identifier {
 
 // Order is what one order gives to its fragment.
 type Order struct {
-	At       int64  `json:"t"` // ordered at, Unix ms
-	Record   string `json:"r"` // connection|order|id
-	Total    int64  `json:"n"` // minor units, before refunds
-	Refunded int64  `json:"b,omitempty"`
-	Currency string `json:"c"`
-	// Codes are the discount codes that it used: upper case, sorted, at most 5.
-	Codes []string `json:"d,omitempty"`
+	At       int64    `json:"t"` // ordered at, Unix ms
+	Record   string   `json:"r"` // connection|order|id
+	Total    int64    `json:"n"` // minor units, before refunds
+	Refunded int64    `json:"b,omitempty"`
+	Currency string   `json:"c"`
+	Codes    []string `json:"x,omitempty"` // discount codes that the customer used: upper case, the first five by the alphabet
 }
 
 // Equal compares everything.
 func (o Order) Equal(p Order) bool {
-	return o.At == p.At && o.Record == p.Record && o.Total == p.Total && o.Refunded == p.Refunded && o.Currency == p.Currency &&
-		slices.Equal(o.Codes, p.Codes)
+	return o.At == p.At && o.Record == p.Record && o.Total == p.Total && o.Refunded == p.Refunded && o.Currency == p.Currency && slices.Equal(o.Codes, p.Codes)
 }
 
 // Net is what the order is worth after refunds, in minor units.

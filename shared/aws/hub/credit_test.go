@@ -1,9 +1,13 @@
 package hub
 
 import (
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
@@ -210,5 +214,39 @@ func TestUnreadableCredits(t *testing.T) {
 		if fault.ClassOf(err) != fault.Throttled {
 			t.Error(err)
 		}
+	}
+}
+
+// TestStoredCreditsDecode: what was ever stored is read for ever. The file is never
+// changed; a later shape gets one beside it.
+func TestStoredCreditsDecode(t *testing.T) {
+	file := filepath.Join("testdata", "format-1", "credits.hex")
+	want := exampleCredits(lan)
+	b, err := os.ReadFile(file)
+	if os.IsNotExist(err) && os.Getenv("UPDATE") == "1" {
+		a, err := pack(want)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, []byte(hex.EncodeToString(a.(*types.AttributeValueMemberB).Value)+"\n"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		t.Fatalf("%s is written", file)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	packed, err := hex.DecodeString(strings.TrimSpace(string(b)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := newWorld(t)
+	k := w.credits(lan)
+	k["d"], k["v"] = &types.AttributeValueMemberB{Value: packed}, number(7)
+	w.put(k)
+	got, err := w.Credits(t.Context(), []profile.ID{lan})
+	w.must(err)
+	if got[0].Version != 7 || !got[0].Equal(want) {
+		t.Error(cmp.Diff(want, got[0]))
 	}
 }
