@@ -230,13 +230,7 @@ func recount(p Profile) Counts {
 			carried += "," + m.Voucher + ","
 		}
 	}
-	var begun []int64
-	for _, m := range counting {
-		begun = append(begun, m.At)
-	}
-	for _, e := range p.Entries {
-		begun = append(begun, e.At)
-	}
+	begun := beginnings(counting, p.Entries)
 	won := map[string]bool{}
 	for _, o := range p.Orders {
 		if len(begun) == 0 || o.At < slices.Min(begun) {
@@ -281,6 +275,22 @@ func recount(p Profile) Counts {
 			}
 		}
 	}
+	recountEntries(c, p)
+	return c
+}
+
+func beginnings(messages []Message, entries []Entry) (l []int64) {
+	for _, m := range messages {
+		l = append(l, m.At)
+	}
+	for _, e := range entries {
+		l = append(l, e.At)
+	}
+	return l
+}
+
+// recountEntries asks of each entry which orders are its own.
+func recountEntries(c Counts, p Profile) {
 	for _, e := range p.Entries {
 		variant, window := e.Variant, map[string]int64{"back": 14 * day, "other": 10 * day}[e.Journey]
 		if e.Holdout {
@@ -305,7 +315,6 @@ func recount(p Profile) Counts {
 			}
 		}
 	}
-	return c
 }
 
 // TestCountIsARecount: against pen and paper, in any order, and with copies.
