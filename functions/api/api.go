@@ -34,6 +34,7 @@ type Definitions interface {
 type Hub interface {
 	Profiles
 	History
+	Counters
 }
 
 // Profiles are fragments and what ties them.

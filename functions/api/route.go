@@ -26,6 +26,8 @@ var routes = []route{
 	{http.MethodGet, "/v1/profiles/{id}/why", false, http.StatusOK, (*handling).why},
 	{http.MethodPost, "/v1/profiles/{id}/unmerge", false, http.StatusAccepted, (*handling).unmerge},
 	{http.MethodPost, "/v1/events", false, http.StatusAccepted, (*handling).track},
+	{http.MethodGet, "/v1/journeys", false, http.StatusOK, (*handling).journeys},
+	{http.MethodGet, "/v1/journeys/{name}/report", false, http.StatusOK, (*handling).report},
 	{http.MethodGet, "/v1/deliveries", false, http.StatusOK, (*handling).deliveries},
 	{http.MethodPost, "/v1/deliveries/replay", false, http.StatusAccepted, (*handling).replayAll},
 	{http.MethodPost, "/v1/deliveries/{key}/replay", false, http.StatusAccepted, (*handling).replay},

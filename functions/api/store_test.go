@@ -9,6 +9,7 @@ import (
 
 	"loophub/events"
 	"loophub/functions/api"
+	"loophub/shared/attribution"
 	"loophub/shared/profile"
 )
 
@@ -22,6 +23,7 @@ type store struct {
 	index      map[profile.ID][]api.Indexed
 	fragments  map[profile.ID]profile.Fragment
 	identities map[string]profile.Identity
+	counts     attribution.Counts
 }
 
 func newStore(w *world, id string) *store {
@@ -204,4 +206,17 @@ func (s *store) OlderOrders(_ context.Context, id profile.ID, since time.Time) (
 		}
 	}
 	return l, nil
+}
+
+func (s *store) Counters(_ context.Context, journey string) (attribution.Counts, error) {
+	if err := s.world.step("counters"); err != nil {
+		return nil, err
+	}
+	c := attribution.Counts{}
+	for k, n := range s.counts {
+		if k.Journey == journey {
+			c[k] = n
+		}
+	}
+	return c, nil
 }

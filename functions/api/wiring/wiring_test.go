@@ -379,3 +379,14 @@ func TestMissingVariable(t *testing.T) {
 		}
 	}
 }
+
+// TestJourneys: a workspace without journeys has an empty list, and no report.
+func TestJourneys(t *testing.T) {
+	w := newWorld(t)
+	if l, ok := w.get("/v1/journeys")["journeys"].([]any); !ok || len(l) != 0 {
+		t.Error(l)
+	}
+	if status, answer := w.send(http.MethodGet, "/v1/journeys/come-back/report", "saigon", ""); status != http.StatusNotFound {
+		t.Error(status, answer)
+	}
+}

@@ -1,0 +1,184 @@
+package hub
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"loophub/events"
+	"loophub/shared/attribution"
+	"loophub/shared/fault"
+	"loophub/shared/profile"
+)
+
+// What attribution keeps:
+//
+//	<ws>#g#<fragment>  CREDITS                                     attribution.Credits, under its version
+//	<ws>#c#<journey>   <variant>|<template>|<measure>|<shard>      a counter: n
+
+// CreditStep is the most that one transaction writes.
+const CreditStep = 100
+
+// counterShards spread the writes of a busy counter.
+const counterShards = 8
+
+func (w Workspace) credits(id profile.ID) key { return w.key("g", string(id), "CREDITS") }
+
+// Credits reads what is kept of fragments, in the order of ids.
+func (w Workspace) Credits(ctx context.Context, ids []profile.ID) ([]attribution.Credits, error) {
+	items, err := w.batch(ctx, len(ids), func(n int) key { return w.credits(ids[n]) })
+	if err != nil {
+		return nil, err
+	}
+	l := make([]attribution.Credits, len(ids))
+	for n, id := range ids {
+		var c attribution.Credits
+		if items[n] != nil {
+			if err := unpack(items[n]["d"], &c); err != nil {
+				return nil, fault.As(fault.Permanent, fmt.Errorf("credits of %s: %w", id, err))
+			}
+		}
+		c.Fragment, c.Version = id, integer(items[n]["v"])
+		l[n] = c.Named()
+	}
+	return l, nil
+}
+
+// Outcome is what messages brought from a profile, by all its members.
+func (w Workspace) Outcome(ctx context.Context, members []profile.ID) (attribution.Outcome, error) {
+	l, err := w.Credits(ctx, members)
+	if err != nil {
+		return attribution.Outcome{}, err
+	}
+	for _, c := range l { // the least carries it; just after a link it is still another
+		if !c.Outcome.IsZero() {
+			return c.Outcome, nil
+		}
+	}
+	return attribution.Outcome{}, nil
+}
+
+// CommitCredits writes a step in one transaction, or gives profile.ErrLost when
+// what is kept of any member is another by now. Members that do not change are
+// held to their versions too: who counts a fragment here must not have counted it
+// elsewhere meanwhile.
+func (w Workspace) CommitCredits(ctx context.Context, s attribution.Step) error {
+	var all []types.TransactWriteItem
+	for n, m := range s.Members {
+		condition, values := guard(m.Version)
+		if !s.Changed[n] {
+			all = append(all, types.TransactWriteItem{ConditionCheck: &types.ConditionCheck{TableName: &w.table, Key: w.credits(m.Fragment),
+				ConditionExpression: condition, ExpressionAttributeValues: values}})
+			continue
+		}
+		item, err := w.creditsItem(m, s.Announced && n == 0)
+		if err != nil {
+			return fault.As(fault.Permanent, err)
+		}
+		all = append(all, types.TransactWriteItem{Put: &types.Put{TableName: &w.table, Item: item,
+			ConditionExpression: condition, ExpressionAttributeValues: values}})
+	}
+	for _, k := range s.Add.Keys() {
+		all = append(all, types.TransactWriteItem{Update: &types.Update{TableName: &w.table, Key: w.counter(k, s.Members[0].Fragment),
+			UpdateExpression: aws.String("ADD n :n"), ExpressionAttributeValues: key{":n": number(s.Add[k])}}})
+	}
+	_, err := w.db.TransactWriteItems(ctx, &dynamodb.TransactWriteItemsInput{TransactItems: all})
+	return won(err)
+}
+
+func (w Workspace) creditsItem(c attribution.Credits, announced bool) (key, error) {
+	d, err := pack(c)
+	if err != nil {
+		return nil, err
+	}
+	item := w.credits(c.Fragment)
+	item["d"], item["v"] = d, number(c.Version+1)
+	if !announced {
+		return item, nil
+	}
+	data, err := json.Marshal(events.Outcome{Fragment: string(c.Fragment), Version: c.Version + 1})
+	if err != nil {
+		return nil, fmt.Errorf("announcing: %w", err)
+	}
+	an, err := json.Marshal([]events.Announcement{{Type: events.OutcomeChanged, Data: data}})
+	if err != nil {
+		return nil, fmt.Errorf("announcing: %w", err)
+	}
+	item["ev"], item["an"] = text("+"), text(string(an))
+	return item, nil
+}
+
+func (w Workspace) counter(k attribution.Key, by profile.ID) key {
+	h := fnv.New32a()
+	h.Write([]byte(by)) // a hash takes everything
+	shard := strconv.Itoa(int(h.Sum32() % counterShards))
+	return w.key("c", k.Journey, strings.Join([]string{k.Variant, k.Template, string(k.Measure), shard}, "|"))
+}
+
+// Counters are the counters of a journey.
+func (w Workspace) Counters(ctx context.Context, journey string) (attribution.Counts, error) {
+	c := attribution.Counts{}
+	in := w.query("c", journey, "", false, 0)
+	in.KeyConditionExpression = aws.String("pk = :p")
+	delete(in.ExpressionAttributeValues, ":s")
+	for {
+		out, err := w.db.Query(ctx, in)
+		if err != nil {
+			return nil, classed(err)
+		}
+		for _, item := range out.Items {
+			k, err := counterOf(journey, item)
+			if err != nil {
+				return nil, fault.As(fault.Permanent, fmt.Errorf("counters of %s: %w", journey, err))
+			}
+			c.Add(k, integer(item["n"]))
+		}
+		if out.LastEvaluatedKey == nil {
+			return c, nil
+		}
+		in.ExclusiveStartKey = out.LastEvaluatedKey
+	}
+}
+
+func counterOf(journey string, item key) (attribution.Key, error) {
+	sk, _ := item["sk"].(*types.AttributeValueMemberS)
+	if sk == nil {
+		return attribution.Key{}, errors.New("a key is no text")
+	}
+	p := strings.Split(sk.Value, "|")
+	if len(p) != 4 {
+		return attribution.Key{}, errors.New("a counter's name has four parts")
+	}
+	return attribution.Key{Journey: journey, Variant: p[0], Template: p[1], Measure: attribution.Measure(p[2])}, nil
+}
+
+// toldBy are the connections that tell of every message, beside its own: the
+// stage that customers' clicks go through.
+var toldBy = []string{"links"}
+
+// Engagement is what the log tells of a message, whoever told it.
+func (w Workspace) Engagement(ctx context.Context, m attribution.Sent) (attribution.Engagement, error) {
+	var all []events.Fact
+	connections := append(slices.Clone(toldBy), m.Connection)
+	slices.Sort(connections)
+	for _, c := range slices.Compact(connections) {
+		if c == "" {
+			continue
+		}
+		facts, err := w.Facts(ctx, c+"|message|"+string(m.Fragment)+"."+m.ID)
+		if err != nil {
+			return attribution.Engagement{}, err
+		}
+		all = append(all, facts...)
+	}
+	return attribution.Fold(all), nil
+}
