@@ -54,6 +54,9 @@ var types = map[string]func([]byte) error{
 	},
 	SegmentEntered: turn, SegmentLeft: turn,
 	MessageRequested: message, MessageDecided: message,
+	EntryChanged: func(b []byte) error {
+		return reads(b, func(d Entry) bool { return len(d.Fragment) == 25 && d.Journey != "" && d.Entry != "" })
+	},
 	OutcomeChanged: func(b []byte) error { return reads(b, func(d Outcome) bool { return len(d.Fragment) == 25 }) },
 	TaskCreated: func(b []byte) error {
 		return reads(b, func(d Task) bool { return len(d.Fragment) == 25 && d.Task != "" })
