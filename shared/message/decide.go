@@ -16,8 +16,8 @@ type Controls struct {
 	Connection bool // the request's connection is paused
 }
 
-// Case is all that a decision looks at. Of the definition, policies and channels
-// are those that count now; the template is that of the version requested.
+// Case is all that a decision looks at. Of the definition, policies, channels
+// and template are those that count now.
 type Case struct {
 	Workspace  workspace.Workspace
 	Template   *workspace.Template // nil = there is none

@@ -24,7 +24,7 @@ type Request struct {
 	Template   string            `json:"template"`
 	Purpose    workspace.Purpose `json:"purpose"`
 	Journey    string            `json:"journey,omitempty"`
-	Version    int               `json:"version,omitempty"` // of the definition that holds the template; 0 = the one that counts now
+	Version    string            `json:"version,omitempty"` // of the journey, as it asked; templates are always those that count now
 	Entry      string            `json:"entry,omitempty"`
 	Variant    string            `json:"variant,omitempty"`
 	Step       string            `json:"step,omitempty"`
