@@ -190,10 +190,15 @@ func (c Case) reachable(time.Time) Reason {
 	return ""
 }
 
+// stops are the withdrawals that lie on the address itself.
+func (c Case) stops() map[string]profile.Consent {
+	address, _ := c.address()
+	return c.Identities[c.Rules.Key.Identifier(profile.Identifier{Kind: profile.Email, Value: address})].Stops
+}
+
 // suppressed asks the address itself, as stored: whoever's it was when it bounced.
 func (c Case) suppressed(time.Time) Reason {
-	address, _ := c.address()
-	stops := c.Identities[c.Rules.Key.Identifier(profile.Identifier{Kind: profile.Email, Value: address})].Stops
+	stops := c.stops()
 	for _, one := range []struct {
 		subject string
 		why     Reason
@@ -207,7 +212,8 @@ func (c Case) suppressed(time.Time) Reason {
 
 func (c Case) consented(time.Time) Reason {
 	channel, _ := c.channel()
-	consent := c.View.Consent[channel+":"+string(workspace.Marketing)]
+	subject := channel + ":" + string(workspace.Marketing)
+	consent := c.View.Consent[subject].Join(c.stops()[subject])
 	switch c.Request.Purpose {
 	case workspace.Marketing:
 		switch {

@@ -100,6 +100,7 @@ func TestDecide(t *testing.T) {
 		"unknown consent":            {[]func(*Case){func(c *Case) { c.View.Consent = nil }}, NoConsent},
 		"another consent":            {[]func(*Case){func(c *Case) { c.View.Consent = map[string]profile.Consent{"sms:marketing": {Granted: 5}} }}, NoConsent},
 		"withdrawn":                  {[]func(*Case){func(c *Case) { c.View.Consent["email:marketing"] = profile.Consent{Granted: 5, Withdrawn: 5} }}, Withdrawn},
+		"withdrawn by the address":   {[]func(*Case){stopped("email:marketing")}, Withdrawn},
 		"withdrawn, about an order":  {[]func(*Case){purpose(workspace.Transactional), func(c *Case) { c.View.Consent["email:marketing"] = profile.Consent{Withdrawn: 5} }}, Allowed},
 		"confirm":                    {[]func(*Case){purpose(workspace.Confirmation)}, Allowed},
 		"confirm what is given":      {[]func(*Case){purpose(workspace.Confirmation), func(c *Case) { c.View.Consent = map[string]profile.Consent{"email:marketing": {Granted: 5}} }}, AlreadyGiven},
