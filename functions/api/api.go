@@ -1,7 +1,7 @@
 // Package api is what people and scripts ask: profiles and their history, what
-// became of deliveries, and the decisions that only a person can make. It reads
-// the Hub and changes nothing but the Inbox, where a decision is a delivery like
-// any other.
+// became of deliveries and messages, and the decisions that only a person can make.
+// It reads the Hub and changes nothing but the Inbox, where a decision is a delivery
+// like any other; a test send alone is a request that it puts into the Hub.
 package api
 
 import (
@@ -34,6 +34,7 @@ type Definitions interface {
 type Hub interface {
 	Profiles
 	History
+	Messages
 }
 
 // Profiles are fragments and what ties them.

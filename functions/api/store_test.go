@@ -9,6 +9,7 @@ import (
 
 	"loophub/events"
 	"loophub/functions/api"
+	"loophub/shared/message"
 	"loophub/shared/profile"
 )
 
@@ -22,6 +23,8 @@ type store struct {
 	index      map[profile.ID][]api.Indexed
 	fragments  map[profile.ID]profile.Fragment
 	identities map[string]profile.Identity
+	messages   []message.Message
+	sends      []message.Send
 }
 
 func newStore(w *world, id string) *store {

@@ -25,13 +25,14 @@ import (
 
 // world is the stage with two workspaces behind it, whose ports can fail.
 type world struct {
-	segments map[string]workspace.Segment
-	stage    *api.Stage
-	log      *bytes.Buffer
-	stores   map[string]*store
-	asked    []string // workspaces whose part of the Hub was asked for
-	fail     map[string]error
-	before   func(step string) // runs ahead of each call
+	segments  map[string]workspace.Segment
+	templates map[string]workspace.Template
+	stage     *api.Stage
+	log       *bytes.Buffer
+	stores    map[string]*store
+	asked     []string // workspaces whose part of the Hub was asked for
+	fail      map[string]error
+	before    func(step string) // runs ahead of each call
 
 	more     []string // connections
 	put      map[delivery.Key]delivery.Sealed
@@ -86,7 +87,8 @@ func (w *world) Load(_ context.Context, id string) (workspace.Workspace, error) 
 	for _, name := range append(w.more, "operator", "pos", "shop", "web") {
 		c[name] = workspace.Connection{Name: name}
 	}
-	return workspace.Workspace{ID: id, Country: "VN", Zone: "Asia/Ho_Chi_Minh", Connections: c, Segments: w.segments}, w.step("load")
+	c["email"] = workspace.Connection{Name: "email", Connector: "ses", Settings: map[string]string{"test_addresses": "Me@marker.example, you@marker.example"}}
+	return workspace.Workspace{ID: id, Country: "VN", Zone: "Asia/Ho_Chi_Minh", Connections: c, Segments: w.segments, Templates: w.templates}, w.step("load")
 }
 
 func (w *world) IdentityKey(_ context.Context, id string) ([]byte, error) {
