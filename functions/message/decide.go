@@ -182,10 +182,32 @@ func (w *work) send(ctx context.Context, g gathered, m message.Message, mail mes
 	case fault.ClassOf(err) == fault.Permanent:
 		return w.settle(ctx, claimed, func(m message.Message) (message.Message, error) { return m.Fail(message.Refused, w.Now()) })
 	}
-	if failed := w.release(ctx, claimed); failed != nil {
-		return retried, fmt.Errorf("giving the claim back: %w", failed)
+	return w.giveBack(ctx, claimed, err)
+}
+
+// giveBack takes a claim back where the channel surely took nothing: the message
+// comes again, and counts in no cap meanwhile. A channel that is busy is asked some
+// minutes later; what a person has to mend comes by the queue, until it gives up.
+// Where giving back fails the message stays claimed, and becomes unknown.
+func (w *work) giveBack(ctx context.Context, m message.Message, why error) (telemetry.Outcome, error) {
+	as := func(m message.Message) (message.Message, error) { return m.Release(w.Now()) }
+	busy := fault.ClassOf(why) == fault.Throttled
+	if busy {
+		until := m.Room(w.Now())
+		if err := w.hub.Arm(ctx, w.what(), until); err != nil {
+			busy = false
+		} else {
+			as = func(m message.Message) (message.Message, error) { return m.Postpone(until, w.Now()) }
+		}
 	}
-	return retried, err
+	if err := w.release(ctx, m, as); err != nil {
+		return retried, fmt.Errorf("giving the claim back: %w", err)
+	}
+	if busy {
+		w.reason = message.Throttled
+		return delayed, nil
+	}
+	return retried, why
 }
 
 // settle writes down what became of a claimed message, and tries hard: what is not
@@ -211,12 +233,9 @@ func (w *work) settle(ctx context.Context, m message.Message, as func(message.Me
 	}
 }
 
-// release takes a claim back where the channel surely took nothing: the message
-// comes again, and counts in no cap meanwhile. Where that fails it stays claimed,
-// and becomes unknown.
-func (w *work) release(ctx context.Context, m message.Message) error {
+func (w *work) release(ctx context.Context, m message.Message, as func(message.Message) (message.Message, error)) error {
 	for attempt := 0; ; attempt++ {
-		err := w.releaseOnce(ctx, m)
+		err := w.releaseOnce(ctx, m, as)
 		if err == nil || attempt == attempts {
 			return unlost(err)
 		}
@@ -229,8 +248,8 @@ func (w *work) release(ctx context.Context, m message.Message) error {
 	}
 }
 
-func (w *work) releaseOnce(ctx context.Context, m message.Message) error {
-	released, err := m.Release(w.Now())
+func (w *work) releaseOnce(ctx context.Context, m message.Message, as func(message.Message) (message.Message, error)) error {
+	released, err := as(m)
 	if err != nil {
 		return nil // somebody else has settled it
 	}

@@ -198,8 +198,10 @@ func TestThrottlingGivesTheClaimBack(t *testing.T) {
 		x := &turns{rand: r, die: []int{-1, -1}}
 		w.gate = x.gate
 		for n, done := range x.run([]func() bool{func() bool { return handle(w.worker(0), requested(requests[0])) }, func() bool { return handle(w.worker(1), requested(requests[1])) }}) {
-			if done {
-				t.Fatalf("seed %d: worker %d is done with it", seed, n)
+			m := w.messages[requests[n].ID]
+			armed := w.armed[string(m.Fragment)+"|"+m.ID]
+			if !done || !m.Is(message.Waiting) || m.Claimed != 0 || armed.UnixMilli() != m.Until || armed.Before(start.Add(5*time.Minute)) {
+				t.Fatalf("seed %d: %+v, armed for %s", seed, m, armed)
 			}
 		}
 		if n := len(w.sends[lan].List); n != 0 {
@@ -207,7 +209,7 @@ func TestThrottlingGivesTheClaimBack(t *testing.T) {
 		}
 		w.refusal, w.gate = nil, func(_ int, _ string, do func()) { do() }
 		for _, one := range requests {
-			if !handle(w.worker(2), requested(one)) {
+			if !handle(w.worker(2), due(one)) {
 				t.Fatal(w.lines(t))
 			}
 		}

@@ -52,7 +52,7 @@ func TestOutcomes(t *testing.T) {
 		"all stopped":    {func(w *world, _ *message.Request) { w.controls.StopAll = true }, message.Requested, "held stopped", 0, false, ""},
 		"journey paused": {func(w *world, _ *message.Request) { w.controls.Journey = true }, message.Requested, "held journey_paused", 0, false, ""},
 		"refused":        {func(w *world, _ *message.Request) { w.refusal = fault.New(fault.Permanent, "no") }, message.Failed, "refused refused", 0, false, "ignored refused"},
-		"throttled":      {func(w *world, _ *message.Request) { w.refusal = fault.New(fault.Throttled, "no") }, message.Requested, "retried allowed", 0, true, ""},
+		"throttled":      {func(w *world, _ *message.Request) { w.refusal = fault.New(fault.Throttled, "no") }, message.Waiting, "delayed throttled", 0, false, ""},
 		"account paused": {func(w *world, _ *message.Request) { w.refusal = fault.New(fault.Unauthorised, "no") }, message.Requested, "retried allowed", 0, true, ""},
 		"no answer came": {func(w *world, _ *message.Request) { w.refusal = fault.As(fault.Transient, message.ErrUncertain) },
 			message.Unknown, "unknown lost", 1, false, "ignored lost"},
@@ -192,7 +192,7 @@ func TestTestSends(t *testing.T) {
 	r = request(3, "a", r.Fragment)
 	r.Purpose, r.To = message.Test, "toi@marker.example"
 	w.ask(r)
-	if handle(w.worker(0), requested(r)) || !w.messages[r.ID].Is(message.Requested) {
+	if !handle(w.worker(0), requested(r)) || !w.messages[r.ID].Is(message.Waiting) || w.messages[r.ID].Reason != message.Throttled {
 		t.Error(w.lines(t))
 	}
 }

@@ -316,6 +316,7 @@ const (
 	Unrenderable     Reason = "unrenderable"
 	NoProfile        Reason = "no_profile"
 	Refused          Reason = "refused"
+	Throttled        Reason = "throttled"
 	Lost             Reason = "lost"
 )
 
@@ -342,6 +343,7 @@ var sentences = map[Reason]string{
 	Capped:           "The customer has got as many messages as a cap allows.",
 	Unrenderable:     "The template could not be filled in for this customer.",
 	NoProfile:        "There is no such customer.",
+	Throttled:        "The channel takes no more for the moment; it is asked again in some minutes.",
 	Refused:          "The channel refused it for good.",
 	Lost:             "Nobody knows whether the channel took it, so it is not sent again.",
 }

@@ -3,6 +3,8 @@
 package message
 
 import (
+	"crypto/sha256"
+	"encoding/binary"
 	"fmt"
 	"slices"
 	"time"
@@ -64,8 +66,8 @@ const (
 var next = map[Status][]Status{
 	Requested: {Waiting, Dropped, Claimed},
 	Waiting:   {Waiting, Dropped, Claimed},
-	Claimed:   {Sent, Failed, Unknown, Requested}, // back where the channel surely did not take it
-	Unknown:   {Sent, Failed},                     // once the channel tells
+	Claimed:   {Sent, Failed, Unknown, Requested, Waiting}, // back where the channel surely did not take it
+	Unknown:   {Sent, Failed},                              // once the channel tells
 }
 
 // Message is a request and what became of it.
@@ -127,9 +129,29 @@ func (m Message) Claim(r Rendered, now time.Time) (Message, error) {
 // Release takes a claim back, where the channel surely did not take the message.
 func (m Message) Release(now time.Time) (Message, error) {
 	m, err := m.to(Requested, "", now)
-	m.Claimed, m.Content, m.Links = 0, "", nil
-	return m, err
+	return m.unclaimed(), err
 }
+
+// Postpone takes a claim back until the channel may have room again.
+func (m Message) Postpone(until time.Time, now time.Time) (Message, error) {
+	m, err := m.Wait(until, Throttled, now)
+	return m.unclaimed(), err
+}
+
+func (m Message) unclaimed() Message {
+	m.Claimed, m.Content, m.Links = 0, "", nil
+	return m
+}
+
+// Room is when a channel that was busy may be asked again. Messages spread over
+// some minutes, each always by the same.
+func (m Message) Room(now time.Time) time.Time {
+	h := sha256.Sum256([]byte(m.ID))
+	return now.Add(busy + time.Duration(binary.BigEndian.Uint16(h[:]))*busy/(1<<16))
+}
+
+// busy is how long a channel that had no room is left alone, at least.
+const busy = 5 * time.Minute
 
 // Send notes that the channel took it, under the channel's own id.
 func (m Message) Send(provider string, now time.Time) (Message, error) {

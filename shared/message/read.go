@@ -2,7 +2,6 @@ package message
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
@@ -322,21 +321,4 @@ func (e *expression) condition() (has []string) {
 
 func (e *expression) compares(t word) bool {
 	return t.kind == signWord && !strings.Contains("|:,", t.text) || t.kind == pathWord && t.text == "contains"
-}
-
-// variables lists what a text names, for samples.
-func knownVariables() []string {
-	l := slices.Clone(always)
-	for _, t := range profile.TraitNames() {
-		l = append(l, "traits."+t)
-	}
-	return slices.Sorted(maps.Keys(set(append(l, "voucher.code"))))
-}
-
-func set(l []string) map[string]bool {
-	m := map[string]bool{}
-	for _, s := range l {
-		m[s] = true
-	}
-	return m
 }

@@ -11,6 +11,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"loophub/events"
+	"loophub/infra/local/awstest"
+	"loophub/shared/fault"
 	"loophub/shared/message"
 	"loophub/shared/profile"
 	"loophub/shared/workspace"
@@ -207,5 +209,35 @@ func TestControls(t *testing.T) {
 	}
 	if w.print() == before {
 		t.Error("nothing is held")
+	}
+}
+
+// Whatever the call, the error says what may be done about it.
+func TestErrorsOfMessagesAreClassed(t *testing.T) {
+	m := message.Message{Request: exampleRequest(0)}
+	for name, call := range map[string]func(w Workspace) error{
+		"Request":       func(w Workspace) error { _, err := w.Request(t.Context(), m.Request); return err },
+		"Message":       func(w Workspace) error { _, err := w.Message(t.Context(), lan, m.ID); return err },
+		"Messages":      func(w Workspace) error { _, _, err := w.Messages(t.Context(), lan, "", 5); return err },
+		"MessageFacts":  func(w Workspace) error { _, err := w.MessageFacts(t.Context(), m); return err },
+		"Sends":         func(w Workspace) error { _, err := w.Sends(t.Context(), []profile.ID{lan}); return err },
+		"CommitMessage": func(w Workspace) error { return w.CommitMessage(t.Context(), m) },
+		"CommitClaim": func(w Workspace) error {
+			return w.CommitClaim(t.Context(), m, []message.Sends{{Fragment: lan}, {Fragment: hoa}})
+		},
+		"Controls":       func(w Workspace) error { _, err := w.Controls(t.Context()); return err },
+		"CommitControls": func(w Workspace) error { return w.CommitControls(t.Context(), Controls{}) },
+		"Hold":           func(w Workspace) error { return w.Hold(t.Context(), ControlAll, "message", "x") },
+		"Arm":            func(w Workspace) error { return w.Arm(t.Context(), "message", "x", asked) },
+		"Load":           func(w Workspace) error { _, _, err := w.Load(t.Context(), lan); return err },
+	} {
+		w := newWorld(t)
+		for code, class := range map[string]fault.Class{"ThrottlingException": fault.Throttled, "ValidationException": fault.Permanent,
+			"AccessDeniedException": fault.Unauthorised, "InternalServerError": fault.Transient} {
+			w.Fault = func(string) *awstest.Fault { return &awstest.Fault{Status: 400, Code: code} }
+			if err := call(w.Workspace); err == nil || errors.Is(err, profile.ErrLost) || fault.ClassOf(err) != class {
+				t.Errorf("%s, %s: %v", name, code, err)
+			}
+		}
 	}
 }
