@@ -55,7 +55,7 @@ func rendered(t testing.TB, w workspace.Template, locale string, v Values) Rende
 	return r
 }
 
-var shown = regexp.MustCompile(`https://links\.example/([cupo])/([A-Za-z0-9_-]+)`)
+var shown = regexp.MustCompile(`https://links\.example/([lupc])/([A-Za-z0-9_-]+)`)
 
 // told replaces our links by what their tokens say.
 func told(t testing.TB, s string) string {
@@ -86,14 +86,14 @@ func TestRender(t *testing.T) {
 	}
 	page := told(t, r.HTML)
 	for _, part := range []string{`<p title="Trà &lt;Sen&gt;">Chào Lan &amp; &#34;Hoa&#34; &lt;b&gt;!</p><p>Khách quen 3</p>`,
-		`<a href="[c1]">Xem trà</a> <a href="[c2]">B</a><a href="[c1]">Lại</a><a href="mailto:chao@tra-sen.example">Thư</a>`,
+		`<a href="[l1]">Xem trà</a> <a href="[l2]">B</a><a href="[l1]">Lại</a><a href="mailto:chao@tra-sen.example">Thư</a>`,
 		`<a href="[u0]">Ngừng nhận tin</a> · <a href="[p0]">Chọn loại tin</a></p></body>`} {
 		if !strings.Contains(page, part) {
 			t.Errorf("%s\nlacks\n%s", page, part)
 		}
 	}
 	text := told(t, r.Text)
-	for _, part := range []string{`Chào Lan & "Hoa" <b>!`, "Xem trà ([c1])", "Ngừng nhận tin ([u0])"} {
+	for _, part := range []string{`Chào Lan & "Hoa" <b>!`, "Xem trà ([l1])", "Ngừng nhận tin ([u0])"} {
 		if !strings.Contains(text, part) {
 			t.Errorf("%s\nlacks\n%s", text, part)
 		}
@@ -113,7 +113,7 @@ func TestRenderIsAFunction(t *testing.T) {
 	if want := []string{"https://a.example/", "https://b.example/"}; !slices.Equal(a.Links, want) {
 		t.Errorf("%q", a.Links)
 	}
-	if !strings.HasPrefix(told(t, a.Text), "[c2], [c1]\n\n-- \n") {
+	if !strings.HasPrefix(told(t, a.Text), "[l2], [l1]\n\n-- \n") {
 		t.Error(told(t, a.Text))
 	}
 }
@@ -151,7 +151,7 @@ func TestFooterIsForMarketingThatLacksIt(t *testing.T) {
 		if strings.Contains(r.HTML, "Ngừng nhận tin") != c.foot || (r.Unsubscribe != "") != (c.purpose == workspace.Marketing) {
 			t.Errorf("%s %s: %s", c.purpose, c.html, r.HTML)
 		}
-		if c.purpose == workspace.Confirmation && !strings.Contains(told(t, r.HTML), `href="[o0]"`) {
+		if c.purpose == workspace.Confirmation && !strings.Contains(told(t, r.HTML), `href="[c0]"`) {
 			t.Error(told(t, r.HTML))
 		}
 	}

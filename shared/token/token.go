@@ -211,9 +211,12 @@ func unhash(s string) ([]byte, bool) {
 }
 
 // letters stand in a URL for what a link does.
-var letters = map[Kind]string{Click: "c", Unsubscribe: "u", Preferences: "p", Confirm: "o"}
+var letters = map[Kind]string{Click: "l", Unsubscribe: "u", Preferences: "p", Confirm: "c"}
+
+// Letter is the first part of the path of such links.
+func (k Kind) Letter() string { return letters[k] }
 
 // URL is where a signed token is to be followed, below the address of the links stage.
 func URL(address string, k Kind, signed string) string {
-	return strings.TrimRight(address, "/") + "/" + letters[k] + "/" + signed
+	return strings.TrimRight(address, "/") + "/" + k.Letter() + "/" + signed
 }
