@@ -1,7 +1,7 @@
 // Package api is what people and scripts ask: profiles and their history, what
-// became of deliveries, the decisions that only a person can make, and events that
-// scripts tell of. It reads the Hub and changes nothing but the Inbox, where a
-// decision or an event is a delivery like any other.
+// became of deliveries and messages, the decisions that only a person can make, and
+// events that scripts tell of. It reads the Hub; a decision or an event is a
+// delivery in the Inbox like any other. A test send is a request in the Hub.
 package api
 
 import (
@@ -35,6 +35,7 @@ type Hub interface {
 	Profiles
 	History
 	Counters
+	Messages
 }
 
 // Profiles are fragments and what ties them.

@@ -10,6 +10,7 @@ import (
 	"loophub/events"
 	"loophub/functions/api"
 	"loophub/shared/attribution"
+	"loophub/shared/message"
 	"loophub/shared/profile"
 )
 
@@ -24,6 +25,8 @@ type store struct {
 	fragments  map[profile.ID]profile.Fragment
 	identities map[string]profile.Identity
 	counts     attribution.Counts
+	messages   []message.Message
+	sends      []message.Send
 }
 
 func newStore(w *world, id string) *store {

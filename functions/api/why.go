@@ -37,14 +37,17 @@ type saw struct {
 }
 
 // why decides now whether a profile is in a segment of the definition that
-// counts, and says what each clause of the rule saw.
+// counts, and says what each clause of the rule saw; or says what became of a message.
 func (h *handling) why(ctx context.Context) (any, error) {
-	q, err := h.query("segment")
+	q, err := h.query("segment", "message")
 	if err != nil {
 		return nil, err
 	}
-	if q["segment"] == "" {
-		return nil, badRequest("name a segment of the workspace's definition as ?segment=")
+	if len(q) != 1 {
+		return nil, badRequest("name a segment of the workspace's definition as ?segment=, or a message of the profile as ?message=")
+	}
+	if q["message"] != "" {
+		return h.whyMessage(ctx, q["message"])
 	}
 	d, ok := h.workspace.Segments[q["segment"]]
 	if !ok {

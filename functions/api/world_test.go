@@ -90,6 +90,7 @@ func (w *world) Load(_ context.Context, id string) (workspace.Workspace, error) 
 	for _, name := range append(w.more, "operator", "pos", "shop", "web") {
 		c[name] = workspace.Connection{Name: name}
 	}
+	c["email"] = workspace.Connection{Name: "email", Connector: "ses", Settings: map[string]string{"test_addresses": "Me@marker.example, you@marker.example"}}
 	return workspace.Workspace{ID: id, Country: "VN", Zone: "Asia/Ho_Chi_Minh", Connections: c, Segments: w.segments, Journeys: w.journeys, Templates: w.templates}, w.step("load")
 }
 

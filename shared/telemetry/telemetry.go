@@ -38,6 +38,11 @@ const (
 	Echoes     Metric = "echo"       // facts dropped: the source told us what we had written there ourselves
 	Overgrown  Metric = "overgrown"  // fragments that stand alone because too many would be one person
 	Announced  Metric = "announced"  // changes put on the bus
+	Sent       Metric = "sent"       // messages that a channel took
+	Dropped    Metric = "dropped"    // messages that were decided against
+	Delayed    Metric = "delayed"    // messages that wait for a moment
+	Held       Metric = "held"       // kept for when something that is paused goes on
+	Uncertain  Metric = "uncertain"  // messages of which nobody knows whether they were sent
 	Failures   Metric = "failures"   // could not be handled; the sender or the queue tries again
 )
 
@@ -57,6 +62,8 @@ type Line struct {
 	Workspace  string        // of a known workspace only
 	Connection string        // of a known connection only
 	Delivery   string        // delivery.Key.String
+	Message    string        // id of a message
+	Reason     string        // code of the reason for the outcome
 	Trace      string        // our own trace id
 	Route      string        // method and pattern of an API's path, never the path itself
 	Status     int           // HTTP status of the reply
@@ -113,6 +120,8 @@ func (l *Log) Write(ctx context.Context, now time.Time, line Line) {
 	text("workspace", line.Workspace)
 	text("connection", line.Connection)
 	text("delivery", line.Delivery)
+	text("message", line.Message)
+	text("reason", line.Reason)
 	text("trace", line.Trace)
 	text("route", line.Route)
 	number("status", line.Status)
