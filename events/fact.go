@@ -17,15 +17,16 @@ type Kind string
 
 // The kinds of record. Catalogue lists the fields of each.
 const (
-	Customer Kind = "customer" // a customer record of a shop, till or CRM
-	Order    Kind = "order"    // a sale; amended, cancelled and refunded in place
-	Checkout Kind = "checkout" // a checkout that was started, completed or not
-	Cart     Kind = "cart"     // a cart; names no person
-	Product  Kind = "product"  // an item of the catalogue; names no person
-	Form     Kind = "form"     // one submission of a form
-	Decision Kind = "decision" // two customers are one, or are not: an operator's or the source's word
-	Privacy  Kind = "privacy"  // a person's or a platform's legal request, as the source passed it on
-	App      Kind = "app"      // the connection itself: installed, uninstalled
+	Customer   Kind = "customer" // a customer record of a shop, till or CRM
+	Order      Kind = "order"    // a sale; amended, cancelled and refunded in place
+	Checkout   Kind = "checkout" // a checkout that was started, completed or not
+	Cart       Kind = "cart"     // a cart; names no person
+	Product    Kind = "product"  // an item of the catalogue; names no person
+	Form       Kind = "form"     // one submission of a form
+	Decision   Kind = "decision" // two customers are one, or are not: an operator's or the source's word
+	Privacy    Kind = "privacy"  // a person's or a platform's legal request, as the source passed it on
+	Engagement Kind = "message"  // what became of one message that we sent: one event of it, never amended
+	App        Kind = "app"      // the connection itself: installed, uninstalled
 )
 
 // Fact is what one delivery says about one source record. Facts are immutable;
