@@ -6,6 +6,7 @@ import (
 	connector "loophub/connectors"
 	"loophub/connectors/form"
 	"loophub/connectors/operator"
+	"loophub/connectors/ses"
 	"loophub/connectors/shopify"
 )
 
@@ -14,6 +15,7 @@ func Connectors() []connector.Connector {
 	return []connector.Connector{
 		form.New(),
 		operator.New(),
+		ses.New(),
 		shopify.New(),
 	}
 }
