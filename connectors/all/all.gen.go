@@ -5,6 +5,7 @@ package all
 import (
 	connector "loophub/connectors"
 	"loophub/connectors/form"
+	"loophub/connectors/links"
 	"loophub/connectors/operator"
 	"loophub/connectors/ses"
 	"loophub/connectors/shopify"
@@ -14,6 +15,7 @@ import (
 func Connectors() []connector.Connector {
 	return []connector.Connector{
 		form.New(),
+		links.New(),
 		operator.New(),
 		ses.New(),
 		shopify.New(),
