@@ -23,7 +23,7 @@ import (
 	"loophub/infra/local/lambda"
 )
 
-// post office is what mail needs beside the fixture's own template: ingest hears what becomes of mails, publish may
+// postOffice is what mail needs beside the fixture's own template: ingest hears what becomes of mails, publish may
 // send them. Each resource is a JSON text, so that a test can leave one out or change it.
 var postOffice = map[string]string{
 	"MailSet": `{"Type":"AWS::SES::ConfigurationSet","Properties":{"Name":"hub","SendingOptions":{"SendingEnabled":true}}}`,
@@ -85,24 +85,30 @@ type office struct {
 func newOffice(t *testing.T, changed map[string]string) (*office, error) {
 	t.Helper()
 	o := &office{world: &world{t: t}}
-	ingest := func(lambda.Environment) (awslambda.Handler, error) {
-		return awslambda.NewHandler(func(_ context.Context, e events.SNSEvent) error {
-			o.mu.Lock()
-			defer o.mu.Unlock()
-			o.heard = append(o.heard, e.Records...)
-			if o.down {
-				return errors.New("down")
-			}
-			return nil
-		}), nil
-	}
-	cloud, err := New(withMail(t, changed), Options{Clock: clock.Stopped(noon), Handlers: map[string]lambda.Factory{
+	return o, o.open(withMail(t, changed), o.listen)
+}
+
+// listen is an ingest that keeps what it hears.
+func (o *office) listen(lambda.Environment) (awslambda.Handler, error) {
+	return awslambda.NewHandler(func(_ context.Context, e events.SNSEvent) error {
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		o.heard = append(o.heard, e.Records...)
+		if o.down {
+			return errors.New("down")
+		}
+		return nil
+	}), nil
+}
+
+func (o *office) open(template []byte, ingest lambda.Factory) error {
+	cloud, err := New(template, Options{Clock: clock.Stopped(noon), Handlers: map[string]lambda.Factory{
 		"ingest": ingest, "unify": o.unify, "publish": o.publish, "api": o.api, "sweep": o.sweep}})
 	if err != nil {
-		return nil, err
+		return err
 	}
 	o.Cloud = cloud
-	return o, cloud.Start(t.Context())
+	return cloud.Start(o.t.Context())
 }
 
 func mailTo(to string) *sesv2.SendEmailInput {
