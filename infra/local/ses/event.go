@@ -23,11 +23,8 @@ func stamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z
 
 func (s *Service) now() string { return stamp(s.cfg.Clock.Now()) }
 
-// tell queues an event. The caller holds the lock.
+// tell queues an event; a mail without a set has nobody to tell. The caller holds the lock.
 func (s *Service) tell(m Mail, kind string, detail map[string]any) {
-	if m.ConfigurationSet == "" {
-		return
-	}
 	event, err := json.Marshal(map[string]any{"eventType": EventTypes[kind], "mail": s.mail(m), memberOf(kind): detail})
 	if err != nil { // texts and lists always marshal
 		panic(err)
