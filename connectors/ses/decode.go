@@ -1,6 +1,8 @@
 package ses
 
 import (
+	"iter"
+	"maps"
 	"net/url"
 	"slices"
 	"strconv"
@@ -175,10 +177,7 @@ func (d *draft) subscription() {
 	if now.Field("unsubscribeAll").True() {
 		out = append(out, "marketing")
 	}
-	old := map[string]string{}
-	for topic, status := range topics(before) {
-		old[topic] = status
-	}
+	old := maps.Collect(topics(before))
 	n := 0
 	for topic, status := range topics(now) {
 		switch n++; {
@@ -212,7 +211,7 @@ func (d *draft) subscription() {
 
 // topics are names and states of a set of preferences; a name that can't be a
 // purpose is left out.
-func topics(preferences document.Value) func(yield func(topic, status string) bool) {
+func topics(preferences document.Value) iter.Seq2[string, string] {
 	return func(yield func(topic, status string) bool) {
 		for t := range preferences.Field("topicSubscriptionStatus").Items() {
 			topic := strings.ToLower(t.Field("topicName").Text())

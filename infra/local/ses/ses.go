@@ -230,22 +230,23 @@ func (s *Service) happen(id, kind string, detail func(Mail) (map[string]any, err
 		s.mu.Unlock()
 		return fmt.Errorf("there is no mail %s in the outbox", id)
 	}
-	m := *s.mails[i]
-	err := error(nil)
-	switch published := slices.ContainsFunc(s.sets[m.ConfigurationSet].Destinations, func(d Destination) bool {
-		return slices.Contains(d.Types, kind)
-	}); {
-	case m.Fate == Bounces || m.Fate == Suppressed:
-		err = fmt.Errorf("mail %s never arrived", id)
-	case !published:
-		err = fmt.Errorf("the configuration set %q publishes no events of type %s", m.ConfigurationSet, kind)
-	default:
-		var d map[string]any
-		if d, err = detail(m); err == nil {
-			s.tell(m, kind, d)
-		}
-	}
+	err := s.befall(*s.mails[i], kind, detail)
 	s.mu.Unlock()
 	s.loop.Wake()
+	return err
+}
+
+// befall tells an event of a mail, if SES could see it. The caller holds the lock.
+func (s *Service) befall(m Mail, kind string, detail func(Mail) (map[string]any, error)) error {
+	if m.Fate == Bounces || m.Fate == Suppressed {
+		return fmt.Errorf("mail %s never arrived", m.ID)
+	}
+	if !slices.ContainsFunc(s.sets[m.ConfigurationSet].Destinations, func(d Destination) bool { return slices.Contains(d.Types, kind) }) {
+		return fmt.Errorf("the configuration set %q publishes no events of type %s", m.ConfigurationSet, kind)
+	}
+	d, err := detail(m)
+	if err == nil {
+		s.tell(m, kind, d)
+	}
 	return err
 }
