@@ -115,9 +115,20 @@ func (d *draft) bounce() {
 	}
 	f := d.tell("bounced_at", bounce.Field("timestamp"))
 	f["bounce"] = events.Text(kind)
-	if d.recipient(f, bounce.Field("bouncedRecipients")) && kind == "permanent" {
+	recipients := bounce.Field("bouncedRecipients")
+	if kind != "permanent" && !some(recipients) {
+		return // automatic answers may name nobody
+	}
+	if d.recipient(f, recipients) && kind == "permanent" {
 		f["withdraw:email:bounced"] = f["bounced_at"]
 	}
+}
+
+func some(list document.Value) bool {
+	for range list.Items() {
+		return true
+	}
+	return false
 }
 
 // complaint: a customer who calls a mail spam gets no more of them. The report

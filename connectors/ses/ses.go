@@ -49,10 +49,10 @@ func New() connector.Connector {
 			"Deploy: the stack makes the configuration set, the topic and the permission by which the events come back.",
 		},
 		Unsure: []string{
+			"The fixtures follow the vendor's examples; none was recorded from a sender of ours. Complaints, subscriptions, delays and rendering failures are to be compared first.",
 			"Bounces of type Undetermined are taken as transient: SES itself does not suppress such an address.",
 		},
 		Pages: []connector.Page{
-			{URL: "https://docs.aws.amazon.com/ses/latest/dg/event-publishing-retrieving-sns-contents.html", Read: "2026-11-22"},
 			{URL: "https://docs.aws.amazon.com/ses/latest/dg/event-publishing-retrieving-sns-examples.html", Read: "2026-11-22"},
 		},
 	}

@@ -70,7 +70,7 @@ func TestAddress(t *testing.T) {
 // they lie on; what is transient, or not spam, does not.
 func TestWhatStopsMails(t *testing.T) {
 	for name, want := range map[string]string{
-		"bounce": "withdraw:email:bounced", "bounce-full": "", "bounce-undetermined": "", "bounce-nobody": "",
+		"bounce": "withdraw:email:bounced", "bounce-full": "", "bounce-answer": "", "bounce-undetermined": "", "bounce-nobody": "",
 		"complaint": "withdraw:email:complained withdraw:email:marketing", "complaint-several": "withdraw:email:marketing",
 		"subscription": "withdraw:email:marketing", "subscription-topics": "grant:email:events", "open": "",
 	} {
@@ -85,6 +85,9 @@ func TestWhatStopsMails(t *testing.T) {
 		if strings.Join(got, " ") != want {
 			t.Errorf("%s: %v, want %s", name, got, want)
 		}
+	}
+	if _, faults := (source{}).Decode(fixture(t, "bounce-answer")); len(faults) != 0 {
+		t.Errorf("an automatic answer is parked: %v", faults)
 	}
 	if facts, faults := (source{}).Decode(fixture(t, "complaint-not_spam")); len(facts)+len(faults) != 0 {
 		t.Errorf("not-spam gives %v %v", facts, faults)

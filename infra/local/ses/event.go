@@ -9,7 +9,7 @@ import (
 )
 
 // The shapes of events:
-// https://docs.aws.amazon.com/ses/latest/dg/event-publishing-retrieving-sns-contents.html, read 2026-11.
+// https://docs.aws.amazon.com/ses/latest/dg/event-publishing-retrieving-sns-examples.html, read 2026-11.
 
 const reader = "Mozilla/5.0 (Linux; Android 15) local simulator"
 

@@ -185,7 +185,7 @@ func checkAddress(s string) error {
 	return nil
 }
 
-// reserved are the headers that SES writes itself.
+// reserved are the headers that SES writes itself, and so refuses from callers; its page says so and this is our list.
 // https://docs.aws.amazon.com/ses/latest/dg/header-fields.html, read 2026-11.
 var reserved = []string{"bcc", "cc", "content-disposition", "content-type", "date", "from", "message-id", "mime-version", "reply-to",
 	"return-path", "subject", "to"}

@@ -101,7 +101,7 @@ func (m Mail) Header(name string) string {
 type Fate string
 
 // The fates. The addresses of SES's mailbox simulator bring about all but the first; others arrive.
-// https://docs.aws.amazon.com/ses/latest/dg/send-an-email-from-console.html, read 2026-11.
+// https://docs.aws.amazon.com/ses/latest/DeveloperGuide/mailbox-simulator.html, read 2026-11.
 const (
 	Arrives    Fate = "arrives"
 	Bounces    Fate = "bounces"    // bounce@: the mailbox does not exist
@@ -172,7 +172,7 @@ func (s *Service) take(m Mail) (id string) {
 	case Bounces:
 		s.tell(m, "bounce", s.bounce(m, "Permanent", "General"))
 	case Suppressed:
-		s.tell(m, "bounce", s.bounce(m, "Permanent", "OnAccountSuppressionList"))
+		s.tell(m, "bounce", s.bounce(m, "Permanent", "Suppressed"))
 	default:
 		s.tell(m, "delivery", s.delivery(m))
 	}

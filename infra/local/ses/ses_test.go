@@ -186,7 +186,7 @@ func TestTheMailboxSimulator(t *testing.T) {
 		"success@simulator.amazonses.com":          "Send Delivery",
 		"Lan <BOUNCE@simulator.amazonses.com>":     "Send Bounce:Permanent:General",
 		"bounce+a1@simulator.amazonses.com":        "Send Bounce:Permanent:General",
-		"suppressionlist@simulator.amazonses.com":  "Send Bounce:Permanent:OnAccountSuppressionList",
+		"suppressionlist@simulator.amazonses.com":  "Send Bounce:Permanent:Suppressed",
 		"ooto@simulator.amazonses.com":             "Send Delivery Bounce:Transient:General",
 		"complaint+x@simulator.amazonses.com":      "Send Delivery Complaint",
 		"bounce@simulator.amazonses.com.evil.test": "Send Delivery",
