@@ -21,7 +21,15 @@ type Connector struct {
 	// Source makes the reading side for one connection. It refuses settings that
 	// are missing or wrong, naming the setting; nil where nothing comes in.
 	Source func(Settings) (Source, error)
+	// Address says whose a delivery of the platform is; it is there exactly where
+	// Manifest.Platform is set.
+	Address Address
 }
+
+// Address finds the workspace and connection that a delivery of the platform
+// names: all of them come by one way, without a URL of their own. It is pure, and
+// r may hold anything that the platform sends: what is not ours is not ok.
+type Address func(r Request) (workspace, connection string, ok bool)
 
 // Source reads the webhooks of one connection. Its methods are pure, never panic
 // and take time linear in the size of the request.
@@ -115,6 +123,7 @@ type Manifest struct {
 	Title       string    // as people write it
 	Rank        int       // decoder rank, raised when Decode reads the same bytes differently
 	Internal    bool      // no outside system may post to it
+	Platform    bool      // its deliveries come from the deployment's own cloud account, which vouches for them; nobody may post to it
 	Channel     string    // what it sends, such as email; "" = nothing
 	Destination bool      // results are written back to it
 	Topics      []string  // what it reads, sorted
@@ -128,6 +137,14 @@ type Manifest struct {
 	Unsure      []string  // what is unconfirmed, for the README
 	Pages       []Page    // the vendor's pages, with the date they were read
 }
+
+// Vouched tells whether the deployment itself brings the connector's deliveries,
+// so that nothing needs to sign them and nobody may post them.
+func (m Manifest) Vouched() bool { return m.Internal || m.Platform }
+
+// PlatformID is the header under which a delivery of the platform carries the id
+// that is the same in all of its retries.
+const PlatformID = "Loophub-Platform-Id"
 
 // Setting is one setting of a connection.
 type Setting struct {

@@ -5,7 +5,9 @@ package all
 import (
 	connector "loophub/connectors"
 	"loophub/connectors/form"
+	"loophub/connectors/links"
 	"loophub/connectors/operator"
+	"loophub/connectors/ses"
 	"loophub/connectors/shopify"
 )
 
@@ -13,7 +15,9 @@ import (
 func Connectors() []connector.Connector {
 	return []connector.Connector{
 		form.New(),
+		links.New(),
 		operator.New(),
+		ses.New(),
 		shopify.New(),
 	}
 }

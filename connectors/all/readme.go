@@ -38,7 +38,7 @@ func Overview() string {
 			settings = append(settings, mark(s))
 		}
 		fmt.Fprintf(&b, "| [%s](%s/) | %d | %s | %s | %s | %s | %d |\n", m.Title, m.Name, len(m.Topics),
-			cmp.Or(strings.Join(settings, ", "), "none"), cmp.Or(m.Secrets, "nothing"), cmp.Or(m.Answers, "200"), refusal(m), len(m.Unsure))
+			cmp.Or(strings.Join(settings, ", "), "none"), signer(m), cmp.Or(m.Answers, "200"), refusal(m), len(m.Unsure))
 	}
 	return b.String()
 }
@@ -50,9 +50,17 @@ func mark(s connector.Setting) string {
 	return s.Name
 }
 
+// signer says what makes a delivery credible.
+func signer(m connector.Manifest) string {
+	if m.Platform {
+		return "nothing: the deployment's own account brings it"
+	}
+	return cmp.Or(m.Secrets, "nothing")
+}
+
 func refusal(m connector.Manifest) string {
 	status := cmp.Or(m.Refusal, http.StatusUnauthorized)
-	if m.Internal {
+	if m.Vouched() {
 		return "not reachable"
 	}
 	return fmt.Sprintf("%d %s", status, http.StatusText(status))
@@ -74,7 +82,7 @@ func Facts(m connector.Manifest) string {
 		}
 	}
 	fmt.Fprintf(&b, "Signed by: %s. Answers: %s. A request that does not verify: %s. Decoder rank: %d.\n",
-		cmp.Or(m.Secrets, "nothing"), cmp.Or(m.Answers, "200 once stored"), refusal(m), m.Rank)
+		signer(m), cmp.Or(m.Answers, "200 once stored"), refusal(m), m.Rank)
 	fmt.Fprintf(&b, "\nReads: `%s`.\n", strings.Join(m.Topics, "`, `"))
 	if len(m.Settings) > 0 {
 		b.WriteString("\n| setting | about | default |\n|---|---|---|\n")

@@ -24,6 +24,7 @@ import (
 // replaces one of its parts.
 type toy struct {
 	manifest connector.Manifest
+	address  connector.Address
 	settings func(connector.Settings) error
 	verify   func(connector.Request, []connector.Secret) error
 	key      func(connector.Request) (string, string)
@@ -103,7 +104,7 @@ func suite(t *testing.T, s toy) Suite {
 	}
 	made := Suite{
 		New: func() connector.Connector {
-			return connector.Connector{Manifest: s.manifest, Source: func(c connector.Settings) (connector.Source, error) {
+			return connector.Connector{Manifest: s.manifest, Address: s.address, Source: func(c connector.Settings) (connector.Source, error) {
 				if err := s.settings(c); err != nil {
 					return nil, err
 				}
@@ -310,6 +311,15 @@ func TestPlantedMistakes(t *testing.T) {
 			s.manifest.Settings = []connector.Setting{{Name: "shop", About: "x", Pattern: "["}}
 		}},
 		{"a header in lower case", "manifest", func(s *toy) { s.manifest.Headers = []string{"x-toy-id"} }},
+		{"the platform's deliveries are nobody's", "manifest", func(s *toy) { s.manifest.Platform = true }},
+		{"deliveries of the platform come from elsewhere", "manifest", func(s *toy) {
+			s.address = func(connector.Request) (string, string, bool) { return "", "", false }
+		}},
+		{"deliveries come from two sides", "manifest", func(s *toy) {
+			s.manifest.Platform, s.manifest.Internal = true, true
+			s.address = func(connector.Request) (string, string, bool) { return "", "", false }
+		}},
+		{"anybody may post for the platform", "signature", func(s *toy) { s.manifest.Platform = true }},
 		{"nobody is told the URL", "manifest", func(s *toy) { s.manifest.Setup = nil }},
 		{"a page without a date", "manifest", func(s *toy) { s.manifest.Pages = []connector.Page{{URL: "https://example.vn"}} }},
 		{"settings are not checked", "settings", func(s *toy) { s.settings = func(connector.Settings) error { return nil } }},

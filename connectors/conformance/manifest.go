@@ -41,7 +41,13 @@ func (b *bench) manifestIsWhole() {
 	if m.Refusal != 0 && (m.Refusal < 200 || m.Refusal > 599) {
 		b.fail("refusal %d is no status", m.Refusal)
 	}
-	if !m.Internal && !strings.Contains(strings.Join(m.Setup, " "), "{url}") {
+	if m.Internal && m.Platform {
+		b.fail("Internal and Platform: deliveries come from our own stages or from the account's services, not from both")
+	}
+	if m.Platform != (b.New().Address != nil) {
+		b.fail("Platform is %v, and there is an Address: %v; deliveries of the platform have no URL that says whose they are", m.Platform, b.New().Address != nil)
+	}
+	if !m.Vouched() && !strings.Contains(strings.Join(m.Setup, " "), "{url}") {
 		b.fail("no step of Setup says where {url} goes")
 	}
 	for _, s := range m.Settings {

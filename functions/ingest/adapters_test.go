@@ -40,7 +40,7 @@ func newReal(t testing.TB) real {
 	}
 	writer := definition.NewWriter(db, parameters, awstest.Hub, awstest.Prefix, manifests, rand.Reader)
 	_, err := writer.Apply(t.Context(), []byte("workspace: saigon\nname: Trà Lan\ncountry: VN\ncurrency: VND\ntimezone: UTC\n"+
-		"connections:\n  shop: {connector: till}\n"))
+		"connections:\n  shop: {connector: till}\n  mail: {connector: post}\n"))
 	if err != nil {
 		t.Fatal(err)
 	}

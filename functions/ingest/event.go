@@ -18,6 +18,7 @@ import (
 // Invoke makes Stage a lambda.Handler. The event is a JSON text around a JSON text,
 // in which every quote of the body is escaped; encoding/json spends more time on it
 // than the rest of the handler takes, so decodeEvent reads the few fields that count.
+// What the account's own topics bring comes by the same door.
 func (s *Stage) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 	e, body, ok := decodeEvent(payload)
 	if !ok {
@@ -27,6 +28,11 @@ func (s *Stage) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 			return nil, errors.New("decoding event: it is not a function URL request")
 		}
 		body = []byte(e.Body)
+	}
+	if e.RawPath == "" { // which every request has
+		if n, ok := notifications(payload); ok {
+			return nil, s.receive(ctx, n)
+		}
 	}
 	out, err := json.Marshal(s.answer(ctx, &e, body))
 	if err != nil {

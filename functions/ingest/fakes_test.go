@@ -69,7 +69,23 @@ func (till) Answer(r connector.Request) (connector.Response, bool, bool) {
 	return connector.Response{}, false, false
 }
 
-// connectors: the till, one that must not answer 4xx, one inside, one without source.
+// postal makes the source of the connector whose deliveries the account brings.
+func postal(s connector.Settings) (connector.Source, error) {
+	if s.Values["broken"] != "" {
+		return nil, errors.New("setting broken: body-MARKER")
+	}
+	return post{}, nil
+}
+
+type post struct{ till }
+
+func (post) Verify(connector.Request, []connector.Secret) error { return nil }
+
+func (post) Key(r connector.Request) (object, id string) {
+	return "mail", r.Header.Get(connector.PlatformID)
+}
+
+// connectors: the till, one that must not answer 4xx, one inside, one without source, and one whose deliveries the account brings.
 func connectors() []connector.Connector {
 	source := func(s connector.Settings) (connector.Source, error) {
 		if s.Values["broken"] != "" {
@@ -83,6 +99,15 @@ func connectors() []connector.Connector {
 		{Manifest: connector.Manifest{Name: "shy", Headers: headers, Refusal: http.StatusAccepted}, Source: source},
 		{Manifest: connector.Manifest{Name: "clerk", Internal: true}, Source: source},
 		{Manifest: connector.Manifest{Name: "outlet"}},
+		{Manifest: connector.Manifest{Name: "post", Platform: true, Headers: []string{connector.PlatformID}}, Source: postal,
+			Address: func(r connector.Request) (string, string, bool) {
+				if string(r.Body) == "panic-MARKER" {
+					panic("body-MARKER: " + string(r.Body))
+				}
+				w, c, ok := strings.Cut(strings.TrimPrefix(string(r.Body), "for "), "/")
+				c, _, _ = strings.Cut(c, " ")
+				return w, c, ok
+			}},
 	}
 }
 
@@ -116,8 +141,9 @@ func (w *world) Load(_ context.Context, id string) (workspace.Workspace, error) 
 	if id != "saigon" {
 		return workspace.Workspace{}, workspace.ErrUnknown
 	}
-	c := map[string]workspace.Connection{"broken": {Name: "broken", Connector: "till", Settings: map[string]string{"broken": "1"}}}
-	for name, of := range map[string]string{"shop": "till", "kiosk": "shy", "clerk": "clerk", "outlet": "outlet", "future": "later"} {
+	c := map[string]workspace.Connection{"broken": {Name: "broken", Connector: "till", Settings: map[string]string{"broken": "1"}},
+		"torn": {Name: "torn", Connector: "post", Settings: map[string]string{"broken": "1"}}}
+	for name, of := range map[string]string{"shop": "till", "mail": "post", "kiosk": "shy", "clerk": "clerk", "outlet": "outlet", "future": "later"} {
 		c[name] = workspace.Connection{Name: name, Connector: of}
 	}
 	return workspace.Workspace{ID: id, Country: "VN", Currency: "VND", Zone: "UTC", Connections: c}, nil

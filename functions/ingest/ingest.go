@@ -128,7 +128,7 @@ func (h *handling) handle(ctx context.Context) events.LambdaFunctionURLResponse 
 	}
 	c, there := w.Connections[a.connection]
 	con, known := h.connectors[c.Connector]
-	if err != nil || !there || known && (con.Manifest.Internal || con.Source == nil) {
+	if err != nil || !there || known && (con.Manifest.Vouched() || con.Source == nil) {
 		return h.end(unknown, http.StatusNotFound, "no such workspace or connection")
 	}
 	h.line.Workspace, h.line.Connection = w.ID, c.Name

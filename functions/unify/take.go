@@ -96,7 +96,7 @@ func (s *Stage) decode(ctx context.Context, i *item) error {
 		i.fault(connector.Unconnected, "connection %s has settings that its connector refuses; correct them and replay", k.Connection)
 		return nil
 	}
-	i.unsigned = con.Manifest.Secrets == "" && !con.Manifest.Internal
+	i.unsigned = con.Manifest.Secrets == "" && !con.Manifest.Vouched()
 	facts, faults := guarded(src, i.delivery.Request)
 	i.faults = append(i.faults, faults...)
 	for _, f := range facts {

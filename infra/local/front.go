@@ -14,7 +14,10 @@ var routes = []struct{ path, stage string }{
 	{"/hooks", "ingest"},
 	{"/v1", "api"},
 	{"/healthz", "api"},
-	{"/l", "links"},
+	{"/l", "links"}, // what customers touch: clicks,
+	{"/u", "links"}, // unsubscribing,
+	{"/p", "links"}, // preferences
+	{"/c", "links"}, // and confirmations
 }
 
 // FrontDoor is what one local port serves: the function URLs of the stages, by path.

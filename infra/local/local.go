@@ -20,6 +20,8 @@ import (
 	"loophub/infra/local/logs"
 	"loophub/infra/local/s3"
 	"loophub/infra/local/scheduler"
+	"loophub/infra/local/ses"
+	"loophub/infra/local/sns"
 	"loophub/infra/local/sqs"
 	"loophub/infra/local/ssm"
 	"loophub/infra/local/template"
@@ -62,6 +64,8 @@ type Cloud struct {
 	objects    *s3.Service
 	functions  *lambda.Service
 	schedules  *scheduler.Scheduler
+	topics     *sns.Service
+	mails      *ses.Service
 	logs       *logs.Sink
 }
 
@@ -81,7 +85,7 @@ func New(synthesized []byte, o Options) (*Cloud, error) {
 		return nil, err
 	}
 	c := &Cloud{options: o, clock: o.Clock, tracker: &work.Tracker{}, stack: stack}
-	for _, build := range []func() error{c.buildPolicies, c.buildStores, c.buildFunctions, c.buildEvents, c.buildSchedules} {
+	for _, build := range []func() error{c.buildPolicies, c.buildStores, c.buildFunctions, c.buildEvents, c.buildSchedules, c.buildMail} {
 		if err := build(); err != nil {
 			return nil, fmt.Errorf("building the local cloud: %w", err)
 		}
@@ -107,6 +111,8 @@ func (c *Cloud) stop(cause error) {
 	c.clock.Stop()
 	c.functions.Stop(cause)
 	c.events.Stop()
+	c.mails.Stop()
+	c.topics.Stop()
 }
 
 // Config is the SDK's configuration for calls by the in-process door; the principal is a role's ARN, or "" for the
@@ -197,6 +203,9 @@ func (c *Cloud) Skip(ctx context.Context, target time.Time, wake func() (time.Ti
 		c.clock.AdvanceTo(next)
 	}
 }
+
+// Outbox holds the mails that were sent, and lets their recipients open, follow, return or denounce them.
+func (c *Cloud) Outbox() *ses.Service { return c.mails }
 
 // Lines are the newest log events of a log group, oldest first, at most n.
 func (c *Cloud) Lines(group string, n int) []logs.Line { return c.logs.Lines(group, n) }

@@ -241,7 +241,7 @@ func TestRolesMayDoWhatTheTemplateSaysAndNoMore(t *testing.T) {
 
 func TestTheFrontDoorSaysWhatIsNotThere(t *testing.T) {
 	w := newWorld(t, nil)
-	for path, want := range map[string]string{"/l/abc": "links", "/": "webhooks go to", "/hooksy": "webhooks go to"} {
+	for path, want := range map[string]string{"/l/abc": "links", "/u/abc": "links", "/p/abc": "links", "/c/abc": "links", "/unsubscribe": "webhooks go to", "/": "webhooks go to", "/hooksy": "webhooks go to"} {
 		resp := w.do(httptest.NewRequest(http.MethodGet, path, nil))
 		body, err := io.ReadAll(resp.Body)
 		if err != nil || resp.StatusCode != 404 || !strings.Contains(string(body), want) {

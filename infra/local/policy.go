@@ -13,6 +13,8 @@ const (
 	lambdaService    = "lambda.amazonaws.com"
 	eventsService    = "events.amazonaws.com"
 	schedulerService = "scheduler.amazonaws.com"
+	topicService     = "sns.amazonaws.com"
+	mailService      = "ses.amazonaws.com"
 )
 
 // buildPolicies hands every policy of the template to the engine.
@@ -40,6 +42,11 @@ func (c *Cloud) buildPolicies() error {
 		arn := "arn:aws:s3:::" + p.Bucket
 		if err := c.attach(p.PolicyDocument, arn, arn+"/*"); err != nil {
 			return fmt.Errorf("bucket policy %s: %w", p.LogicalID, err)
+		}
+	}
+	for _, p := range c.stack.TopicPolicies {
+		if err := c.attach(p.PolicyDocument, p.Topics...); err != nil {
+			return fmt.Errorf("topic policy %s: %w", p.LogicalID, err)
 		}
 	}
 	for _, p := range c.stack.LogPolicies {

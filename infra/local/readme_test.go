@@ -8,6 +8,8 @@ import (
 
 	"loophub/infra/local/eventbridge"
 	"loophub/infra/local/s3"
+	"loophub/infra/local/ses"
+	"loophub/infra/local/sns"
 	"loophub/infra/local/sqs"
 	"loophub/infra/local/ssm"
 	"loophub/infra/local/template"
@@ -27,6 +29,7 @@ func TestREADMEListsWhatIsImplemented(t *testing.T) {
 		operations []string
 	}{
 		{"SQS", sqs.Operations()}, {"EventBridge", eventbridge.Operations()}, {"SSM", ssm.Operations()}, {"S3", s3.Operations()},
+		{"SES v2", ses.Operations()}, {"SNS", sns.Operations()},
 	} {
 		fmt.Fprintf(&want, "| %s | %s |\n", s.name, strings.Join(s.operations, ", "))
 	}

@@ -32,6 +32,7 @@ const (
 	Clashes    Metric = "clashes"    // of them: another body lay under the key
 	Spilled    Metric = "spilled"    // of them: into the spill queue, since the Inbox did not take them
 	Refused    Metric = "refused"    // not verified, nothing stored
+	Strayed    Metric = "strayed"    // notifications of the account that are about nothing of ours
 	Facts      Metric = "facts"      // taken in
 	Parked     Metric = "parked"     // deliveries set aside, whole or in part, for a person to look at
 	Retried    Metric = "retried"    // deliveries sent to the retry queue

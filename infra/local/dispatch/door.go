@@ -95,11 +95,17 @@ func (d *Dispatcher) call(ctx context.Context, r *http.Request, who func(scope) 
 		return Reply{}, err
 	}
 	refusal := unknown
+	if p.form && refusal == nil {
+		operation, refusal = operationOf(body)
+	}
 	var principal string
 	if refusal == nil {
 		principal, refusal = who(credential(r))
 	}
 	if refusal != nil {
+		if (p.form || p.paths) && refusal.Code == "UnrecognizedClientException" {
+			refusal = &Error{Status: http.StatusForbidden, Code: "InvalidClientTokenId", Message: refusal.Message}
+		}
 		if p.rest && refusal.Code == "UnrecognizedClientException" {
 			refusal = &Error{Status: http.StatusForbidden, Code: "InvalidAccessKeyId",
 				Message: "The AWS Access Key Id you provided does not exist in our records."}

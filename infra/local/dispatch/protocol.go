@@ -5,6 +5,7 @@ import (
 	"encoding/xml"
 	"maps"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 )
@@ -15,6 +16,8 @@ type protocol struct {
 	media     string // content type of replies
 	namespace string // of error types
 	rest      bool   // XML over paths, not JSON by target
+	paths     bool   // JSON over paths
+	form      bool   // a form that names its operation, XML back
 	query     bool   // carries the code of the older query protocol beside the JSON error
 }
 
@@ -28,6 +31,12 @@ var targets = map[string]protocol{
 }
 
 var s3Protocol = protocol{service: "s3", media: "application/xml", rest: true}
+
+// sesProtocol is version 2 of the SES API, snsProtocol the older query protocol.
+var (
+	sesProtocol = protocol{service: "ses", media: "application/json", paths: true}
+	snsProtocol = protocol{service: "sns", media: "text/xml", form: true, namespace: "http://sns.amazonaws.com/doc/2010-03-31/"}
+)
 
 const (
 	json10 = "application/x-amz-json-1.0"
@@ -44,12 +53,34 @@ func recognise(r *http.Request) (protocol, string, *Error) {
 		return protocol{media: json10}, "", &Error{Status: http.StatusBadRequest, Code: "UnknownOperationException",
 			Message: "the local cloud does not know the target " + target}
 	}
-	if credential(r).service == "s3" {
+	switch credential(r).service {
+	case "s3":
 		return s3Protocol, s3Operation(r), nil
+	case "ses":
+		return sesProtocol, sesOperation(r), nil
+	case "sns":
+		return snsProtocol, "", nil // the form names it, see operationOf
 	}
 	return protocol{media: json10}, "", &Error{Status: http.StatusBadRequest, Code: "UnknownOperationException",
 		Message: "the local cloud does not know the service of " + r.Method + " " + r.URL.Path +
-			" (no X-Amz-Target, and the signature is not for s3)"}
+			" (no X-Amz-Target, and the signature is not for s3, ses or sns)"}
+}
+
+// sesOperation names the one operation that is known; any other keeps its method and path, for the refusal.
+func sesOperation(r *http.Request) string {
+	if r.Method == http.MethodPost && r.URL.Path == "/v2/email/outbound-emails" {
+		return "SendEmail"
+	}
+	return r.Method + " " + r.URL.Path
+}
+
+// operationOf reads the operation out of a form.
+func operationOf(body []byte) (string, *Error) {
+	form, err := url.ParseQuery(string(body))
+	if err != nil || form.Get("Action") == "" {
+		return "", &Error{Status: http.StatusBadRequest, Code: "MissingAction", Message: "the request is no form with an Action"}
+	}
+	return form.Get("Action"), nil
 }
 
 // s3Operation names an object call as S3 does. What it does not know keeps its method and sub-resource, so that the
@@ -103,6 +134,15 @@ func (p protocol) refuse(e *Error) Reply {
 		}
 		return Reply{Status: status, Header: http.Header{}, Body: xmlError(e)}
 	}
+	if p.form {
+		if e.Code == "AccessDeniedException" { // which the query protocol calls otherwise
+			status, e = http.StatusForbidden, &Error{Code: "AuthorizationError", Message: e.Message}
+		}
+		return Reply{Status: status, Header: http.Header{}, Body: p.formError(status, e)}
+	}
+	if p.paths {
+		return pathError(status, e)
+	}
 	members := map[string]any{"__type": p.namespace + e.Code, "message": e.Message}
 	maps.Copy(members, e.Extra)
 	body, err := json.Marshal(members)
@@ -150,6 +190,37 @@ func xmlError(e *Error) []byte {
 		panic(err)
 	}
 	return append([]byte(xml.Header), body...)
+}
+
+// pathError is an error of JSON over paths: its code stands in a header.
+func pathError(status int, e *Error) Reply {
+	if e.Code == "AccessDeniedException" {
+		status = http.StatusForbidden
+	}
+	body, err := json.Marshal(map[string]string{"message": e.Message})
+	if err != nil { // a text always marshals
+		panic(err)
+	}
+	return Reply{Status: status, Header: http.Header{"X-Amzn-Errortype": {e.Code}}, Body: body}
+}
+
+// formError is an error of the query protocol.
+func (p protocol) formError(status int, e *Error) []byte {
+	type inner struct{ Type, Code, Message string }
+	type shape struct {
+		XMLName xml.Name `xml:"ErrorResponse"`
+		Space   string   `xml:"xmlns,attr"`
+		Error   inner
+	}
+	v := shape{Space: p.namespace, Error: inner{Type: "Sender", Code: e.Code, Message: e.Message}}
+	if status >= http.StatusInternalServerError {
+		v.Error.Type = "Receiver"
+	}
+	body, err := xml.Marshal(v)
+	if err != nil { // texts always marshal
+		panic(err)
+	}
+	return body
 }
 
 // finish adds the headers that every reply carries.

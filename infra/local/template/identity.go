@@ -69,7 +69,14 @@ var identities = map[string]identity{
 	"AWS::Lambda::EventInvokeConfig": {},
 	"AWS::SSM::Parameter": {name: "Name",
 		arn: func(n string) string { return arn("ssm", "parameter/%s")(strings.TrimPrefix(n, "/")) }},
-	"AWS::CDK::Metadata": {},
+	"AWS::SNS::Topic": {name: "TopicName", arn: arn("sns", "%s"), ref: byARN,
+		attribute: map[string]func(ident) string{"TopicArn": byARN, "TopicName": byName}},
+	"AWS::SNS::TopicPolicy": {},
+	// A subscription's ARN begins with its topic's, see subscriptionARN.
+	"AWS::SNS::Subscription":                     {ref: byARN, attribute: map[string]func(ident) string{"Arn": byARN}},
+	"AWS::SES::ConfigurationSet":                 {name: "Name", arn: arn("ses", "configuration-set/%s")},
+	"AWS::SES::ConfigurationSetEventDestination": {},
+	"AWS::CDK::Metadata":                         {},
 }
 
 // Types lists the resource types that the local cloud knows.
@@ -101,6 +108,8 @@ func label(logical string) string {
 	_, _ = h.Write([]byte(logical)) // a hash takes everything
 	return fmt.Sprintf("local%016x", h.Sum64())
 }
+
+func subscriptionARN(topic string, id ident) string { return topic + ":" + mappingID(id) }
 
 func ruleARN(bus, name string) string {
 	if bus == "" || bus == "default" {

@@ -288,17 +288,29 @@ func (r *resolver) ident(logical string) (ident, identity, error) {
 			}
 		}
 	}
-	if raw.Type == "AWS::Events::Rule" {
-		bus, err := r.resolve(raw.Properties["EventBusName"])
-		if err != nil {
-			return ident{}, kind, err
+	var err error
+	switch raw.Type {
+	case "AWS::Events::Rule":
+		var bus string
+		bus, err = r.property(raw, "EventBusName")
+		who.arn = ruleARN(bus, who.name)
+	case "AWS::SNS::Subscription":
+		var topic string
+		topic, err = r.property(raw, "TopicArn")
+		who.arn = subscriptionARN(topic, who)
+	default:
+		if kind.arn != nil {
+			who.arn = kind.arn(who.name)
 		}
-		name, _ := bus.(string)
-		who.arn = ruleARN(name, who.name)
-	} else if kind.arn != nil {
-		who.arn = kind.arn(who.name)
 	}
-	return who, kind, nil
+	return who, kind, err
+}
+
+// property is a text among a resource's properties that its identity depends on.
+func (r *resolver) property(raw rawResource, name string) (string, error) {
+	v, err := r.resolve(raw.Properties[name])
+	s, _ := v.(string)
+	return s, err
 }
 
 // defaultName is the name of a resource that the template does not name. AWS appends random letters; here the stack and

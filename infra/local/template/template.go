@@ -35,7 +35,14 @@ type Stack struct {
 	Mappings       []Mapping
 	AsyncConfigs   []AsyncConfig
 	Parameters     []Parameter
-	Outputs        map[string]string
+
+	Topics            []Topic
+	TopicPolicies     []TopicPolicy
+	Subscriptions     []Subscription
+	ConfigurationSets []ConfigurationSet
+	EventDestinations []EventDestination
+
+	Outputs map[string]string
 }
 
 type rawResource struct {
@@ -173,6 +180,23 @@ func (s *Stack) addCode(raw rawResource, who ident, named Named, properties []by
 		return decode(properties, Parameter{Named: named}, &s.Parameters)
 	case "AWS::CDK::Metadata":
 		return strict(properties, &Metadata{})
+	}
+	return s.addMail(raw, named, properties)
+}
+
+// addMail adds what concerns mail and its events.
+func (s *Stack) addMail(raw rawResource, named Named, properties []byte) error {
+	switch raw.Type {
+	case "AWS::SNS::Topic":
+		return decode(properties, Topic{Named: named}, &s.Topics)
+	case "AWS::SNS::TopicPolicy":
+		return decode(properties, TopicPolicy{Named: named}, &s.TopicPolicies)
+	case "AWS::SNS::Subscription":
+		return decode(properties, Subscription{Named: named}, &s.Subscriptions)
+	case "AWS::SES::ConfigurationSet":
+		return decode(properties, ConfigurationSet{Named: named}, &s.ConfigurationSets)
+	case "AWS::SES::ConfigurationSetEventDestination":
+		return decode(properties, EventDestination{Named: named}, &s.EventDestinations)
 	}
 	return errors.New("the local cloud names this resource type and does not read it")
 }

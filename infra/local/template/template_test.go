@@ -19,7 +19,10 @@ func TestIntrinsicsAreResolved(t *testing.T) {
 			"T": {"Type": "AWS::DynamoDB::Table", "Properties": {"StreamSpecification": {"StreamViewType": "NEW_IMAGE"}}},
 			"R": {"Type": "AWS::Events::Rule", "Properties": {"EventBusName": {"Ref": "Bus"}}},
 			"Bus": {"Type": "AWS::Events::EventBus", "Properties": {"Name": "bus"}},
-			"L": {"Type": "AWS::Logs::LogGroup", "Properties": {"LogGroupName": "/x"}}
+			"L": {"Type": "AWS::Logs::LogGroup", "Properties": {"LogGroupName": "/x"}},
+			"Topic": {"Type": "AWS::SNS::Topic", "Properties": {"TopicName": "mail"}},
+			"Heard": {"Type": "AWS::SNS::Subscription", "Properties": {"TopicArn": {"Ref": "Topic"}}},
+			"Set": {"Type": "AWS::SES::ConfigurationSet", "Properties": {}}
 		},
 		"Outputs": {
 			"queue": {"Value": {"Ref": "Q"}},
@@ -28,6 +31,9 @@ func TestIntrinsicsAreResolved(t *testing.T) {
 			"bucket": {"Value": {"Ref": "B"}},
 			"stream": {"Value": {"Fn::GetAtt": ["T", "StreamArn"]}},
 			"rule": {"Value": {"Fn::GetAtt": ["R", "Arn"]}},
+			"topic": {"Value": {"Fn::GetAtt": ["Topic", "TopicName"]}},
+			"heard": {"Value": {"Fn::Select": [5, {"Fn::Split": [":", {"Ref": "Heard"}]}]}},
+			"set": {"Value": {"Ref": "Set"}},
 			"log": {"Value": {"Fn::GetAtt": ["L", "Arn"]}},
 			"sub": {"Value": {"Fn::Sub": ["${Own}/${AWS::Region}/${Q.Arn}/${!Literal}", {"Own": {"Ref": "Prefix"}}]}},
 			"select": {"Value": {"Fn::Select": [1, {"Fn::Split": [":", {"Fn::GetAtt": ["B", "Arn"]}]}]}}
@@ -43,6 +49,9 @@ func TestIntrinsicsAreResolved(t *testing.T) {
 		"stream": "arn:aws:dynamodb:us-east-1:000000000000:table/Stack-T/stream/" + streamLabel,
 		"rule":   "arn:aws:events:us-east-1:000000000000:rule/bus/Stack-R",
 		"log":    "arn:aws:logs:us-east-1:000000000000:log-group:/x:*",
+		"topic":  "mail",
+		"heard":  "mail",
+		"set":    "Stack-Set",
 		"sub":    "pre/us-east-1/arn:aws:sqs:us-east-1:000000000000:pre-q/${Literal}",
 		"select": "aws",
 	}
@@ -59,7 +68,7 @@ func TestIntrinsicsAreResolved(t *testing.T) {
 
 func TestLoadRefusesEverythingAtOnce(t *testing.T) {
 	_, err := Load(resources(`
-		"A": {"Type": "AWS::SNS::Topic", "Properties": {}},
+		"A": {"Type": "AWS::Kinesis::Stream", "Properties": {}},
 		"B": {"Type": "AWS::SQS::Queue", "Properties": {"FifoQueue": true}},
 		"C": {"Type": "AWS::SQS::Queue", "Properties": {"VisibilityTimeout": {"Fn::FindInMap": ["a", "b", "c"]}}},
 		"D": {"Type": "AWS::SQS::Queue", "Properties": {"QueueName": {"Ref": "Nowhere"}}},
@@ -71,7 +80,7 @@ func TestLoadRefusesEverythingAtOnce(t *testing.T) {
 		t.Fatalf("a conditional resource: %v", err)
 	}
 	_, err = Load(resources(`
-		"A": {"Type": "AWS::SNS::Topic", "Properties": {}},
+		"A": {"Type": "AWS::Kinesis::Stream", "Properties": {}},
 		"B": {"Type": "AWS::SQS::Queue", "Properties": {"FifoQueue": true}},
 		"C": {"Type": "AWS::SQS::Queue", "Properties": {"VisibilityTimeout": {"Fn::FindInMap": ["a", "b", "c"]}}},
 		"D": {"Type": "AWS::SQS::Queue", "Properties": {"QueueName": {"Ref": "Nowhere"}}},
@@ -79,7 +88,7 @@ func TestLoadRefusesEverythingAtOnce(t *testing.T) {
 		"F": {"Type": "AWS::Lambda::Function", "Properties": {}},
 		"G": {"Type": "AWS::IAM::Role", "Properties": {"ManagedPolicyArns": ["arn:aws:iam::aws:policy/X"]}}`), "Stack")
 	for _, want := range []string{
-		"resource A (AWS::SNS::Topic): the local cloud does not know this resource type",
+		"resource A (AWS::Kinesis::Stream): the local cloud does not know this resource type",
 		`resource B (AWS::SQS::Queue): json: unknown field "FifoQueue"`,
 		"Fn::FindInMap: the local cloud does not know this function",
 		"reference to Nowhere: the template has no resource or parameter of this name",
