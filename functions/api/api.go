@@ -1,7 +1,7 @@
 // Package api is what people and scripts ask: profiles and their history, what
-// became of deliveries, and the decisions that only a person can make. It reads
-// the Hub and changes nothing but the Inbox, where a decision is a delivery like
-// any other.
+// became of deliveries, and the decisions that only a person can make. What changes
+// profiles goes into the Inbox, as a delivery like any other; what it writes to the
+// Hub are controls.
 package api
 
 import (
@@ -34,6 +34,7 @@ type Definitions interface {
 type Hub interface {
 	Profiles
 	History
+	Controls
 }
 
 // Profiles are fragments and what ties them.
@@ -137,6 +138,7 @@ type handling struct {
 	args  map[string]string // what the path's pattern names
 
 	workspace workspace.Workspace // whose token it is
+	by        string              // the token, as a history tells of it
 	rules     profile.Rules
 	hub       Hub
 }
@@ -186,7 +188,7 @@ func (h *handling) authorise(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("reading the token: %w", err)
 	}
-	h.line.Workspace = id
+	h.line.Workspace, h.by = id, fingerprint(token)
 	if h.workspace, err = h.Definitions.Load(ctx, id); err != nil {
 		return fmt.Errorf("loading the definition: %w", err)
 	}

@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"loophub/events"
 	"loophub/functions/api"
 	"loophub/shared/profile"
+	"loophub/shared/workspace"
 )
 
 // store is a workspace's part of the Hub, made anew from the set of facts after
@@ -22,6 +24,8 @@ type store struct {
 	index      map[profile.ID][]api.Indexed
 	fragments  map[profile.ID]profile.Fragment
 	identities map[string]profile.Identity
+	controls   workspace.Controls
+	turns      []workspace.Turn // newest first
 }
 
 func newStore(w *world, id string) *store {
@@ -204,4 +208,41 @@ func (s *store) OlderOrders(_ context.Context, id profile.ID, since time.Time) (
 		}
 	}
 	return l, nil
+}
+
+func (s *store) Controls(context.Context) (workspace.Controls, error) {
+	return s.controls, s.world.step("controls")
+}
+
+func (s *store) Turn(_ context.Context, c workspace.Controls, t workspace.Turn) (workspace.Controls, error) {
+	if err := s.world.step("turn"); err != nil {
+		return c, err
+	}
+	after, changed := c.Turned(t)
+	if !changed {
+		return c, nil
+	}
+	if c.Version != s.controls.Version {
+		return c, profile.ErrLost
+	}
+	after.Version++
+	s.controls, s.turns = after, append([]workspace.Turn{t}, s.turns...)
+	return after, nil
+}
+
+// Turns names a place by how many turns lie before it.
+func (s *store) Turns(_ context.Context, before string, limit int) ([]workspace.Turn, string, error) {
+	if err := s.world.step("turns"); err != nil {
+		return nil, "", err
+	}
+	from := 0
+	if before != "" {
+		if _, err := fmt.Sscanf(before, "0000000000000#%08d", &from); err != nil || from > len(s.turns) {
+			return nil, "", err
+		}
+	}
+	if rest := s.turns[from:]; len(rest) > limit {
+		return rest[:limit], fmt.Sprintf("0000000000000#%08d", from+limit), nil
+	}
+	return s.turns[from:], "", nil
 }

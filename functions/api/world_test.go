@@ -86,7 +86,8 @@ func (w *world) Load(_ context.Context, id string) (workspace.Workspace, error) 
 	for _, name := range append(w.more, "operator", "pos", "shop", "web") {
 		c[name] = workspace.Connection{Name: name}
 	}
-	return workspace.Workspace{ID: id, Country: "VN", Zone: "Asia/Ho_Chi_Minh", Connections: c, Segments: w.segments}, w.step("load")
+	return workspace.Workspace{ID: id, Country: "VN", Zone: "Asia/Ho_Chi_Minh", Connections: c, Segments: w.segments,
+		Journeys: map[string]workspace.Journey{"come-back": {}}, Destinations: map[string]workspace.Destination{"crm": {}}}, w.step("load")
 }
 
 func (w *world) IdentityKey(_ context.Context, id string) ([]byte, error) {
