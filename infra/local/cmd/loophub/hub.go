@@ -74,7 +74,7 @@ func start(ctx context.Context, o options) (*hub, error) {
 	if err != nil {
 		return nil, err
 	}
-	h, err := newHub(ctx, inProcess(), address(listener)+"/")
+	h, err := newHub(ctx, inProcess())
 	if err != nil {
 		listener.Close()
 		return nil, err
@@ -108,12 +108,12 @@ func inProcess() map[string]lambda.Factory {
 	return handlers
 }
 
-// newHub starts the cloud without a port; front is where it will be served.
-func newHub(ctx context.Context, handlers map[string]lambda.Factory, front string) (*hub, error) {
+// newHub starts the cloud without a port.
+func newHub(ctx context.Context, handlers map[string]lambda.Factory) (*hub, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	h := &hub{stop: cancel, woken: make(chan struct{}, 1)}
 	var err error
-	if h.cloud, err = local.New(snapshot.Template(), local.Options{Handlers: handlers, Tail: h.note, Front: front}); err != nil {
+	if h.cloud, err = local.New(snapshot.Template(), local.Options{Handlers: handlers, Tail: h.note}); err != nil {
 		cancel()
 		return nil, fmt.Errorf("reading the template: %w", err)
 	}
@@ -129,11 +129,7 @@ func (h *hub) serve(l net.Listener) {
 	go server.Serve(l) //nolint:errcheck // it ends with Close, which the reader of the terminal asked for
 	cancel := h.stop
 	h.stop = func() { server.Close(); cancel() }
-	h.url = address(l)
-}
-
-func address(l net.Listener) string {
-	return "http://" + strings.Replace(l.Addr().String(), "127.0.0.1", "localhost", 1)
+	h.url = "http://" + strings.Replace(l.Addr().String(), "127.0.0.1", "localhost", 1)
 }
 
 // apply uploads a workspace file, and makes a secret for each connection and a token.

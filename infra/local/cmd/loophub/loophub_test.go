@@ -118,7 +118,7 @@ func TestBootstraps(t *testing.T) {
 	for stage := range stages {
 		handlers[stage] = runtimeapi.Process(ctx, filepath.Join(folder, stage, "bootstrap"), "http://"+endpoint.Addr().String(), variables)
 	}
-	h, err := newHub(ctx, handlers, "")
+	h, err := newHub(ctx, handlers)
 	if err != nil {
 		t.Fatal(err)
 	}

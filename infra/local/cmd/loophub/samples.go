@@ -28,7 +28,7 @@ func sendSamples(ctx context.Context, o options, out io.Writer) error {
 	if o.dir == "" {
 		return errors.New("name the folder of payloads: make samples DIR=…")
 	}
-	h, err := newHub(ctx, inProcess(), "")
+	h, err := newHub(ctx, inProcess())
 	if err != nil {
 		return err
 	}
