@@ -172,9 +172,7 @@ func (w Workspace) partition(ctx context.Context, in *dynamodb.QueryInput) ([]ke
 		if err != nil {
 			return nil, classed(err)
 		}
-		for _, item := range out.Items {
-			l = append(l, item)
-		}
+		l = append(l, out.Items...)
 		if out.LastEvaluatedKey == nil || in.Limit != nil {
 			return l, nil
 		}
