@@ -93,7 +93,7 @@ func newAPI(s awscdk.Stack, p Props, r resources) awslambda.Function {
 				"dynamodb:UpdateItem"),
 			allow(jsii.String(*r.inbox.TableArn()+"/index/parked"), "dynamodb:Query", "dynamodb:Scan"),
 			allow(r.hub.TableArn(), "dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query", "dynamodb:PutItem",
-				"dynamodb:UpdateItem", "dynamodb:ConditionCheckItem"),
+				"dynamodb:UpdateItem"),
 			readParameters(s),
 		},
 	})
@@ -116,7 +116,8 @@ func newSweep(s awscdk.Stack, p Props, r resources) awslambda.Function {
 		may: []awsiam.PolicyStatement{
 			allow(r.inbox.TableArn(), "dynamodb:PutItem", "dynamodb:UpdateItem"),
 			allow(jsii.String(*r.inbox.TableArn()+"/index/parked"), "dynamodb:Query"),
-			allow(r.hub.TableArn(), "dynamodb:GetItem", "dynamodb:Query", "dynamodb:PutItem", "dynamodb:DeleteItem"),
+			allow(r.hub.TableArn(), "dynamodb:GetItem", "dynamodb:Query", "dynamodb:Scan", "dynamodb:PutItem", "dynamodb:DeleteItem",
+				"dynamodb:BatchWriteItem"),
 			allow(r.spill.QueueArn(), "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"),
 			allow(r.queues["segment"].QueueArn(), "sqs:SendMessage"),
 			allow(r.queues["journey"].QueueArn(), "sqs:SendMessage"),

@@ -97,7 +97,7 @@ var permissions = map[string][]string{
 		"s3:ListBucket on ${OverflowBucket.Arn}",
 	},
 	"segment": {
-		"dynamodb:BatchGetItem GetItem PutItem Query on ${HubTable.Arn}",
+		"dynamodb:BatchGetItem ConditionCheckItem GetItem PutItem Query on ${HubTable.Arn}",
 		"sqs:DeleteMessage GetQueueAttributes ReceiveMessage on ${SegmentQueue.Arn}",
 		"ssm:GetParameter on parameters",
 	},
@@ -105,7 +105,6 @@ var permissions = map[string][]string{
 		"dynamodb:BatchGetItem ConditionCheckItem DeleteItem GetItem PutItem Query UpdateItem on ${HubTable.Arn}",
 		"dynamodb:PutItem on ${InboxTable.Arn}",
 		"sqs:DeleteMessage GetQueueAttributes ReceiveMessage on ${JourneyQueue.Arn}",
-		"ssm:GetParameter on parameters",
 	},
 	"message": {
 		"dynamodb:BatchGetItem ConditionCheckItem GetItem PutItem Query UpdateItem on ${HubTable.Arn}",
@@ -119,7 +118,7 @@ var permissions = map[string][]string{
 		"ssm:GetParameter on parameters",
 	},
 	"writeback": {
-		"dynamodb:BatchGetItem ConditionCheckItem GetItem PutItem Query UpdateItem on ${HubTable.Arn}",
+		"dynamodb:BatchGetItem GetItem PutItem Query UpdateItem on ${HubTable.Arn}",
 		"sqs:DeleteMessage GetQueueAttributes ReceiveMessage on ${WritebackQueue.Arn}",
 		"ssm:GetParameter on parameters",
 	},
@@ -131,13 +130,13 @@ var permissions = map[string][]string{
 	"api": {
 		"dynamodb:GetItem PutItem Query Scan UpdateItem on ${InboxTable.Arn}",
 		"dynamodb:Query Scan on ${InboxTable.Arn}/index/parked",
-		"dynamodb:BatchGetItem ConditionCheckItem GetItem PutItem Query UpdateItem on ${HubTable.Arn}",
+		"dynamodb:BatchGetItem GetItem PutItem Query UpdateItem on ${HubTable.Arn}",
 		"ssm:GetParameter on parameters",
 	},
 	"sweep": {
 		"dynamodb:PutItem UpdateItem on ${InboxTable.Arn}",
 		"dynamodb:Query on ${InboxTable.Arn}/index/parked",
-		"dynamodb:DeleteItem GetItem PutItem Query on ${HubTable.Arn}",
+		"dynamodb:BatchWriteItem DeleteItem GetItem PutItem Query Scan on ${HubTable.Arn}",
 		"sqs:DeleteMessage GetQueueAttributes ReceiveMessage on ${SpillQueue.Arn}",
 		"sqs:SendMessage on ${SegmentQueue.Arn}",
 		"sqs:SendMessage on ${JourneyQueue.Arn}",
