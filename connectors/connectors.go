@@ -112,6 +112,7 @@ const (
 	Undecodable  FaultClass = "undecodable"   // the body is not what the topic promises
 	Incomplete   FaultClass = "incomplete"    // what identifies the record is missing
 	Unconnected  FaultClass = "unconnected"   // its connection is no longer in the workspace's definition
+	Paused       FaultClass = "paused"        // its connection is paused; it is taken in when that goes on
 	Unprocessed  FaultClass = "unprocessed"   // it could be read, but not taken in, several times over
 	InvalidValue FaultClass = "invalid_value" // an impossible date, amount, currency…
 )

@@ -1,7 +1,8 @@
 // Package api is what people and scripts ask: profiles and their history, what
 // became of deliveries and messages, the decisions that only a person can make, and
 // events that scripts tell of. It reads the Hub; a decision or an event is a
-// delivery in the Inbox like any other. A test send is a request in the Hub.
+// delivery in the Inbox like any other. What it writes to the Hub are controls and
+// test sends.
 package api
 
 import (
@@ -36,6 +37,7 @@ type Hub interface {
 	History
 	Counters
 	Messages
+	Controls
 }
 
 // Profiles are fragments and what ties them.
@@ -142,6 +144,7 @@ type handling struct {
 	args  map[string]string // what the path's pattern names
 
 	workspace workspace.Workspace // whose token it is
+	by        string              // the token, as a history tells of it
 	rules     profile.Rules
 	hub       Hub
 }
@@ -191,7 +194,7 @@ func (h *handling) authorise(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("reading the token: %w", err)
 	}
-	h.line.Workspace = id
+	h.line.Workspace, h.by = id, fingerprint(token)
 	if h.workspace, err = h.Definitions.Load(ctx, id); err != nil {
 		return fmt.Errorf("loading the definition: %w", err)
 	}

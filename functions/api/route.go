@@ -33,6 +33,10 @@ var routes = []route{
 	{http.MethodGet, "/v1/deliveries", false, http.StatusOK, (*handling).deliveries},
 	{http.MethodPost, "/v1/deliveries/replay", false, http.StatusAccepted, (*handling).replayAll},
 	{http.MethodPost, "/v1/deliveries/{key}/replay", false, http.StatusAccepted, (*handling).replay},
+	{http.MethodGet, "/v1/controls", false, http.StatusOK, (*handling).controls},
+	{http.MethodGet, "/v1/controls/history", false, http.StatusOK, (*handling).history},
+	{http.MethodPut, "/v1/controls/sends", false, http.StatusOK, (*handling).stop},
+	{http.MethodPut, "/v1/controls/{kind}/{name}", false, http.StatusOK, (*handling).pause},
 }
 
 // route finds what is asked for.

@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	"loophub/shared/attribution"
 	"loophub/shared/message"
 	"loophub/shared/profile"
+	"loophub/shared/workspace"
 )
 
 // store is a workspace's part of the Hub, made anew from the set of facts after
@@ -27,6 +29,8 @@ type store struct {
 	counts     attribution.Counts
 	messages   []message.Message
 	sends      []message.Send
+	controls   workspace.Controls
+	turns      []workspace.Turn // newest first
 }
 
 func newStore(w *world, id string) *store {
@@ -222,4 +226,41 @@ func (s *store) Counters(_ context.Context, journey string) (attribution.Counts,
 		}
 	}
 	return c, nil
+}
+
+func (s *store) Controls(context.Context) (workspace.Controls, error) {
+	return s.controls, s.world.step("controls")
+}
+
+func (s *store) Turn(_ context.Context, c workspace.Controls, t workspace.Turn) (workspace.Controls, error) {
+	if err := s.world.step("turn"); err != nil {
+		return c, err
+	}
+	after, changed := c.Turned(t)
+	if !changed {
+		return c, nil
+	}
+	if c.Version != s.controls.Version {
+		return c, profile.ErrLost
+	}
+	after.Version++
+	s.controls, s.turns = after, append([]workspace.Turn{t}, s.turns...)
+	return after, nil
+}
+
+// Turns names a place by how many turns lie before it.
+func (s *store) Turns(_ context.Context, before string, limit int) ([]workspace.Turn, string, error) {
+	if err := s.world.step("turns"); err != nil {
+		return nil, "", err
+	}
+	from := 0
+	if before != "" {
+		if _, err := fmt.Sscanf(before, "0000000000000#%08d", &from); err != nil || from > len(s.turns) {
+			return nil, "", err
+		}
+	}
+	if rest := s.turns[from:]; len(rest) > limit {
+		return rest[:limit], fmt.Sprintf("0000000000000#%08d", from+limit), nil
+	}
+	return s.turns[from:], "", nil
 }

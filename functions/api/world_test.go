@@ -91,7 +91,8 @@ func (w *world) Load(_ context.Context, id string) (workspace.Workspace, error) 
 		c[name] = workspace.Connection{Name: name}
 	}
 	c["email"] = workspace.Connection{Name: "email", Connector: "ses", Settings: map[string]string{"test_addresses": "Me@marker.example, you@marker.example"}}
-	return workspace.Workspace{ID: id, Country: "VN", Zone: "Asia/Ho_Chi_Minh", Connections: c, Segments: w.segments, Journeys: w.journeys, Templates: w.templates}, w.step("load")
+	return workspace.Workspace{ID: id, Country: "VN", Zone: "Asia/Ho_Chi_Minh", Connections: c, Segments: w.segments,
+		Journeys: w.journeys, Templates: w.templates, Destinations: map[string]workspace.Destination{"crm": {}}}, w.step("load")
 }
 
 func (w *world) IdentityKey(_ context.Context, id string) ([]byte, error) {

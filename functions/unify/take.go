@@ -97,6 +97,12 @@ func (s *Stage) decode(ctx context.Context, i *item) error {
 		return nil
 	}
 	i.unsigned = con.Manifest.Secrets == "" && !con.Manifest.Vouched()
+	if paused, err := s.paused(ctx, con.Manifest, k); err != nil || paused {
+		if paused {
+			i.fault(connector.Paused, "connection %s is paused; this is taken in once it goes on", k.Connection)
+		}
+		return err
+	}
 	facts, faults := guarded(src, i.delivery.Request)
 	i.faults = append(i.faults, faults...)
 	for _, f := range facts {
@@ -150,6 +156,19 @@ func refusal(m connector.Manifest, f events.Fact) string {
 		return string(f.Kind) + ": it names no fragment"
 	}
 	return ""
+}
+
+// paused tells whether a connection stands still. An internal one never does: by it
+// come decisions of operators, and customers who unsubscribe.
+func (s *Stage) paused(ctx context.Context, m connector.Manifest, k delivery.Key) (bool, error) {
+	if s.Paused == nil || m.Internal {
+		return false, nil
+	}
+	paused, err := s.Paused(ctx, k.Workspace, k.Connection)
+	if err != nil {
+		return false, fmt.Errorf("reading controls: %w", err)
+	}
+	return paused, nil
 }
 
 // ahead is how far in the future a source's clock may be.

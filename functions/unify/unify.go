@@ -55,8 +55,11 @@ type Config struct {
 	Hub         func(workspace string) Hub
 	Echo        Echo // nil = nothing is written to any source
 	Pause       func(ctx context.Context, attempt int) error
-	Log         *telemetry.Log
-	Now         func() time.Time
+	// Paused tells whether a connection is paused; nil = none ever is. It may be some
+	// seconds behind.
+	Paused func(ctx context.Context, workspace, connection string) (bool, error)
+	Log    *telemetry.Log
+	Now    func() time.Time
 }
 
 // Stage is unify.

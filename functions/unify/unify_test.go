@@ -1,12 +1,14 @@
 package unify
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"testing"
 
+	connector "loophub/connectors"
 	"loophub/shared/delivery"
 	"loophub/shared/fault"
 )
@@ -269,5 +271,32 @@ func TestLogsHoldNothingPersonal(t *testing.T) {
 	}
 	if w.lines(1)[0]["ms"] == nil {
 		t.Error("no duration")
+	}
+}
+
+// TestPaused: what a paused connection receives is parked, and taken in when it is
+// replayed afterwards; while it can't be told whether it is paused, it waits.
+func TestPaused(t *testing.T) {
+	w := newStage(t)
+	paused, down := true, errDown
+	w.stage.Paused = func(_ context.Context, id, connection string) (bool, error) {
+		return paused && id == "saigon" && connection == "shop", down
+	}
+	mine, other := w.deliver("saigon", "shop", "customer 1"), w.deliver("hanoi", "shop", "customer 1")
+	w.fromStream(mine, other)
+	if len(w.queue) != 2 || len(w.parked) != 0 || w.records("hanoi")["1"] {
+		t.Error("nothing is known, and something was done:", w.queue, w.parked)
+	}
+	w.queue, down = nil, nil
+	for range 2 {
+		w.fromStream(mine, other)
+		if f := w.parked[mine]; len(f) != 1 || f[0].Class != connector.Paused || len(w.parked) != 1 || w.records("saigon")["1"] || !w.records("hanoi")["1"] {
+			t.Error(w.parked, w.records("saigon"), w.records("hanoi"))
+		}
+	}
+	paused = false
+	w.fromStream(mine)
+	if !w.records("saigon")["1"] {
+		t.Error("it does not go on")
 	}
 }

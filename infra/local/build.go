@@ -134,7 +134,7 @@ func (c *Cloud) describeFunction(f template.Function, factory lambda.Factory) (l
 		out.Timeout = 3 * time.Second
 	}
 	if f.Environment != nil {
-		out.Variables = f.Environment.Variables
+		out.Variables = c.fronted(f.Environment.Variables)
 	}
 	group := "/aws/lambda/" + f.Name
 	if f.LoggingConfig != nil && f.LoggingConfig.LogGroup != "" {
@@ -161,6 +161,21 @@ func (c *Cloud) describeFunction(f template.Function, factory lambda.Factory) (l
 		}
 	}
 	return out, nil
+}
+
+// fronted are variables with the front door in the place of function URLs, which no browser on this machine can reach.
+func (c *Cloud) fronted(variables map[string]string) map[string]string {
+	if c.options.Front == "" {
+		return variables
+	}
+	out := maps.Clone(variables)
+	for name, value := range out {
+		for _, u := range c.stack.URLs {
+			value = strings.ReplaceAll(value, u.URL, c.options.Front)
+		}
+		out[name] = value
+	}
+	return out
 }
 
 func (c *Cloud) describeAsync(f template.Function, a template.AsyncConfig, out *lambda.Async) error {

@@ -36,6 +36,9 @@ type Options struct {
 	Clock *clock.Offset
 	// StackName is part of the names of what the template does not name; "" is "Loophub".
 	StackName string
+	// Front, if not "", is where FrontDoor will be served, ending in a slash: what functions are told of each other's
+	// addresses is this one then, so that a browser can follow a link from a message.
+	Front string
 	// Tail, if not nil, sees every event of a bus and every line of a function. It must not block.
 	Tail func(Line)
 }

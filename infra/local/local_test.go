@@ -388,3 +388,24 @@ func count(batches [][]string, key string) (n int) {
 	}
 	return n
 }
+
+// What a function is told of another's address leads to the front door, where there is one.
+func TestAddressesLeadToTheFrontDoor(t *testing.T) {
+	text := strings.ReplaceAll(string(fixture(t)), `"Variables": {`, `"Variables": {"LINKS": {"Fn::Sub": "${ApiUrl.FunctionUrl}l"},`)
+	for front, want := range map[string]string{"": ".on.aws/l", "http://localhost:8080/": "http://localhost:8080/l"} {
+		c, err := New([]byte(text), Options{Clock: clock.Stopped(noon), Front: front, Handlers: map[string]lambda.Factory{
+			"ingest": idle, "unify": idle, "publish": idle, "api": idle, "sweep": idle}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range c.stack.Functions {
+			d, err := c.describeFunction(f, idle)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if told := d.Variables["LINKS"]; f.Environment != nil && (!strings.HasSuffix(told, want) || front != "" && told != want) {
+				t.Errorf("%s, front %q: told %q, want %q", f.Stage, front, told, want)
+			}
+		}
+	}
+}

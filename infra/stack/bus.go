@@ -20,10 +20,10 @@ func newBus(s awscdk.Stack) awsevents.CfnEventBus {
 	return b
 }
 
-// logEvents keeps two weeks of events for whoever asks what was announced.
+// logEvents keeps two weeks of events for whoever asks what was announced. It returns the ARN of its rule.
 //
 // L1 throughout: the L2 target for log groups brings a Lambda of its own that calls PutResourcePolicy at deployment.
-func logEvents(s awscdk.Stack, bus awsevents.CfnEventBus, dead awssqs.Queue) {
+func logEvents(s awscdk.Stack, bus awsevents.CfnEventBus, dead awssqs.Queue) (rule *string) {
 	log := newLog(s, "EventLog", "events", awslogs.RetentionDays_TWO_WEEKS)
 	awslogs.NewCfnResourcePolicy(s, jsii.String("EventLogPolicy"), &awslogs.CfnResourcePolicyProps{
 		PolicyName: jsii.String(*s.StackName() + "-events"),
@@ -37,7 +37,7 @@ func logEvents(s awscdk.Stack, bus awsevents.CfnEventBus, dead awssqs.Queue) {
 			}},
 		}, nil),
 	})
-	rule := awsevents.NewCfnRule(s, jsii.String("EventLogRule"), &awsevents.CfnRuleProps{
+	return awsevents.NewCfnRule(s, jsii.String("EventLogRule"), &awsevents.CfnRuleProps{
 		Description:  jsii.String("Every event to the log group"),
 		EventBusName: bus.Ref(),
 		EventPattern: map[string]any{"source": []string{source}},
@@ -50,25 +50,7 @@ func logEvents(s awscdk.Stack, bus awsevents.CfnEventBus, dead awssqs.Queue) {
 			}),
 			DeadLetterConfig: &awsevents.CfnRule_DeadLetterConfigProperty{Arn: dead.QueueArn()},
 		}},
-	})
-	buryFrom(s, dead, rule)
-}
-
-// buryFrom lets one rule, and no other, put what it could not deliver into the dead-letter queue.
-func buryFrom(s awscdk.Stack, dead awssqs.Queue, rule awsevents.CfnRule) {
-	awssqs.NewCfnQueuePolicy(s, jsii.String("DeadQueuePolicy"), &awssqs.CfnQueuePolicyProps{
-		Queues: &[]*string{dead.QueueUrl()},
-		PolicyDocument: map[string]any{
-			"Version": "2012-10-17",
-			"Statement": []any{map[string]any{
-				"Effect":    "Allow",
-				"Principal": map[string]any{"Service": "events.amazonaws.com"},
-				"Action":    "sqs:SendMessage",
-				"Resource":  dead.QueueArn(),
-				"Condition": map[string]any{"ArnEquals": map[string]any{"aws:SourceArn": rule.AttrArn()}},
-			}},
-		},
-	})
+	}).AttrArn()
 }
 
 // newLog makes the log group /<deployment>/<name>. It goes with the stack, so that the name is free for the next one.

@@ -13,6 +13,8 @@ const (
 	visibilityFactor = 6
 	// retryReceives: a delivery that failed five times is not going to heal by itself.
 	retryReceives = 5
+	// stageReceives: nor is an event.
+	stageReceives = 5
 	// spillReceives lets the sweep try for a day (300 times five minutes): what waits here was acknowledged to its
 	// sender, and an Inbox that is out of reach for hours must not turn it into dead letters.
 	spillReceives = 300

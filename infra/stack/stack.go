@@ -1,5 +1,5 @@
-// Package stack describes everything of Loophub that lives in an AWS account: two tables, their streams, a bus, three
-// queues, a bucket, a schedule, and one function per stage.
+// Package stack describes everything of Loophub that lives in an AWS account: two tables, their streams, a bus, queues,
+// a bucket, a schedule, the way to SES and back, and one function per stage.
 //
 // Logical ids are written out and never change: CloudFormation would replace what is renamed, tables and webhook
 // addresses among it. No policy names an action by wildcard or the resource "*"; tests walk the template to prove it.
@@ -39,8 +39,10 @@ func (p Props) Check() error {
 type resources struct {
 	inbox, hub         awsdynamodb.Table
 	spill, retry, dead awssqs.Queue
+	queues             map[string]awssqs.Queue // of the stages that listen to the bus
 	overflow           awss3.Bucket
 	bus                awsevents.CfnEventBus
+	mail               mail
 }
 
 // New adds one deployment of Loophub to the scope. Its id is the deployment's name: the bus, the log groups and the
@@ -58,20 +60,34 @@ func New(scope constructs.Construct, id string, p Props) awscdk.Stack {
 	r := resources{inbox: newInbox(s), hub: newHub(s), overflow: newOverflow(s), bus: newBus(s), dead: newDead(s)}
 	r.spill = newSpill(s, r.dead)
 	r.retry = newRetry(s, r.dead)
-	logEvents(s, r.bus, r.dead)
+	r.queues = newListenerQueues(s, r.dead)
+	r.mail = newMail(s)
+	rules := []*string{logEvents(s, r.bus, r.dead)}
 
 	in := newIngest(s, p, r)
 	un := newUnify(s, p, r)
 	pub := newPublish(s, p, r)
 	api := newAPI(s, p, r)
 	sw := newSweep(s, p, r)
+	li := newLinks(s, p, r)
+	linksURL := openURL(s, "Links", li)
 
+	rules = append(rules, listen(s, "segment", newSegment(s, p, r), r)...)
+	rules = append(rules, listen(s, "journey", newJourney(s, p, r), r)...)
+	rules = append(rules, listen(s, "message", newMessage(s, p, r, linksURL), r)...)
+	rules = append(rules, listen(s, "attribution", newAttribution(s, p, r), r)...)
+	rules = append(rules, listen(s, "writeback", newWriteback(s, p, r), r)...)
+	takeFrom(s, "DeadQueuePolicy", r.dead,
+		sender{"events.amazonaws.com", rules}, sender{"sns.amazonaws.com", []*string{r.mail.topic.Ref()}})
+
+	feedIngest(s, in, r.mail, r.dead)
 	feedUnify(s, un, r)
 	feedPublish(s, pub, r)
 	tick(s, sw, r.dead)
 
 	output(s, "IngestUrl", "Where webhooks are posted: <IngestUrl>hooks/<workspace>/<connection>", openURL(s, "Ingest", in))
 	output(s, "ApiUrl", "The API for consoles and scripts", openURL(s, "Api", api))
+	output(s, "LinksUrl", "What the links of messages lead to", linksURL)
 	output(s, "InboxTable", "One item per delivery", r.inbox.TableName())
 	output(s, "HubTable", "Facts, fragments, identifiers", r.hub.TableName())
 	return s

@@ -15,7 +15,7 @@ const (
 
 // Stages lists the functions of the stack, in the order in which a webhook meets them.
 func Stages() []string {
-	return []string{"ingest", "unify", "publish", "api", "sweep"}
+	return []string{"ingest", "unify", "publish", "segment", "journey", "message", "attribution", "writeback", "links", "api", "sweep"}
 }
 
 // newIngest verifies webhooks and stores them. It writes one item and reads none of the Inbox, so it may do no more.
@@ -36,6 +36,7 @@ func newIngest(s awscdk.Stack, p Props, r resources) awslambda.Function {
 			allow(r.hub.TableArn(), "dynamodb:GetItem"),
 			allow(r.spill.QueueArn(), "sqs:SendMessage"),
 			allow(r.overflow.ArnForObjects(jsii.String(overflowKeys)), "s3:PutObject"),
+			allow(r.dead.QueueArn(), "sqs:SendMessage"), // by Lambda, in its name
 			readParameters(s),
 		},
 	})
@@ -77,7 +78,8 @@ func newPublish(s awscdk.Stack, p Props, r resources) awslambda.Function {
 	})
 }
 
-// newAPI serves operators. It reads both tables; it changes the Inbox alone, where replay and unmerge are deliveries.
+// newAPI serves operators. What changes a profile goes as a delivery into the Inbox; to the Hub it writes controls, codes
+// of vouchers and requests.
 func newAPI(s awscdk.Stack, p Props, r resources) awslambda.Function {
 	return newStage(s, p, stage{
 		name: "api", id: "Api", about: "Serves profiles, deliveries and what operators do", memoryMB: 512, seconds: 15,
@@ -90,23 +92,37 @@ func newAPI(s awscdk.Stack, p Props, r resources) awslambda.Function {
 			allow(r.inbox.TableArn(), "dynamodb:GetItem", "dynamodb:Query", "dynamodb:Scan", "dynamodb:PutItem",
 				"dynamodb:UpdateItem"),
 			allow(jsii.String(*r.inbox.TableArn()+"/index/parked"), "dynamodb:Query", "dynamodb:Scan"),
-			allow(r.hub.TableArn(), "dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query"),
+			allow(r.hub.TableArn(), "dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query", "dynamodb:PutItem",
+				"dynamodb:UpdateItem"),
 			readParameters(s),
 		},
 	})
 }
 
-// newSweep runs each minute and carries spilt deliveries to the Inbox.
+// newSweep runs each minute: it carries spilt deliveries to the Inbox, and tells stages of moments that have come and of
+// what waited while something was paused.
 func newSweep(s awscdk.Stack, p Props, r resources) awslambda.Function {
 	return newStage(s, p, stage{
 		name: "sweep", id: "Sweep", about: "Catches up each minute", memoryMB: 512, seconds: sweepSeconds,
 		env: map[string]*string{
-			"LOOPHUB_INBOX_TABLE": r.inbox.TableName(),
-			"LOOPHUB_SPILL_QUEUE": r.spill.QueueUrl(),
+			"LOOPHUB_INBOX_TABLE":     r.inbox.TableName(),
+			"LOOPHUB_HUB_TABLE":       r.hub.TableName(),
+			"LOOPHUB_SPILL_QUEUE":     r.spill.QueueUrl(),
+			"LOOPHUB_SEGMENT_QUEUE":   r.queues["segment"].QueueUrl(),
+			"LOOPHUB_JOURNEY_QUEUE":   r.queues["journey"].QueueUrl(),
+			"LOOPHUB_MESSAGE_QUEUE":   r.queues["message"].QueueUrl(),
+			"LOOPHUB_WRITEBACK_QUEUE": r.queues["writeback"].QueueUrl(),
 		},
 		may: []awsiam.PolicyStatement{
-			allow(r.inbox.TableArn(), "dynamodb:PutItem"),
+			allow(r.inbox.TableArn(), "dynamodb:PutItem", "dynamodb:UpdateItem"),
+			allow(jsii.String(*r.inbox.TableArn()+"/index/parked"), "dynamodb:Query"),
+			allow(r.hub.TableArn(), "dynamodb:GetItem", "dynamodb:Query", "dynamodb:Scan", "dynamodb:PutItem", "dynamodb:DeleteItem",
+				"dynamodb:BatchWriteItem"),
 			allow(r.spill.QueueArn(), "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"),
+			allow(r.queues["segment"].QueueArn(), "sqs:SendMessage"),
+			allow(r.queues["journey"].QueueArn(), "sqs:SendMessage"),
+			allow(r.queues["message"].QueueArn(), "sqs:SendMessage"),
+			allow(r.queues["writeback"].QueueArn(), "sqs:SendMessage"),
 		},
 	})
 }

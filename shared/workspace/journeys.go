@@ -32,7 +32,7 @@ func (p *parser) journey(key, v *yaml.Node) Journey {
 	f.need("trigger", "trigger: {entered: a-segment}")
 	f.need("steps", "steps: [{send: a-template}]")
 	j.About, j.Exit, j.Holdout = f.line("about", maxAbout), f.text("exit", maxRule), f.number("holdout", 0, 99)
-	if n := f.node("trigger"); n != nil {
+	if n := f.node("trigger"); n != nil && (n.Kind != yaml.MappingNode || len(n.Content) > 0) {
 		j.Trigger = p.trigger(n, f.of)
 	}
 	j.ReEntry = f.reEntry()

@@ -51,6 +51,7 @@ var refused = []struct{ name, from, to, stands, want string }{
 	{"sample", "traits.first_name: Lan", "Lan: a", "Lan", `"Lan" is no variable of a template`},
 
 	{"no trigger", "    trigger: {entered: lapsed, when: 'has(traits.city)'}\n", "", "come-back:", `journey "come-back" lacks "trigger"`},
+	{"trigger of nothing", "{entered: lapsed, when: 'has(traits.city)'}", "{}", "come-back:", `journey "come-back" lacks "trigger"`},
 	{"trigger empty", "{entered: lapsed, when: 'has(traits.city)'}", "{when: x}", "{when", `says nothing; write entered, left, event, date or api`},
 	{"two triggers", "{entered: lapsed, when", "{entered: lapsed, left: lapsed, when", "{entered", `has entered and left; a trigger is one of them`},
 	{"trigger's segment", "entered: lapsed", "entered: gone", "gone", `journey "come-back": there is no segment "gone"; write lapsed`},

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -28,6 +29,7 @@ import (
 	"loophub/shared/delivery"
 	"loophub/shared/profile"
 	"loophub/shared/validation"
+	"loophub/shared/workspace"
 )
 
 var environment = map[string]string{"LOOPHUB_INBOX_TABLE": awstest.Inbox, "LOOPHUB_HUB_TABLE": awstest.Hub, "LOOPHUB_PARAMETERS": awstest.Prefix}
@@ -388,5 +390,40 @@ func TestJourneys(t *testing.T) {
 	}
 	if status, answer := w.send(http.MethodGet, "/v1/journeys/come-back/report", "saigon", ""); status != http.StatusNotFound {
 		t.Error(status, answer)
+	}
+}
+
+// TestControls: what is turned through the API lies in the workspace's part of the table.
+func TestControls(t *testing.T) {
+	w := newWorld(t)
+	for _, c := range []struct{ path, body string }{
+		{"/v1/controls/sends", `{"stopped":true}`}, {"/v1/controls/connections/shop", `{"paused":true}`}, {"/v1/controls/sends", `{"stopped":false}`},
+	} {
+		for range 2 {
+			if status, answer := w.send(http.MethodPut, c.path, "saigon", c.body); status != http.StatusOK {
+				t.Fatal(c, status, answer)
+			}
+		}
+		w.Advance(time.Second)
+	}
+	var told []string
+	for cursor, more := "", true; more; {
+		page := w.get("/v1/controls/history?limit=1" + cursor)
+		for _, turn := range page["turns"].([]any) {
+			m := turn.(map[string]any)
+			told = append(told, fmt.Sprint(m["kind"], " ", m["name"], " ", m["off"]))
+		}
+		next, ok := page["next_cursor"].(string)
+		cursor, more = "&cursor="+next, ok
+	}
+	if want := []string{"sends <nil> false", "connections shop true", "sends <nil> true"}; !slices.Equal(told, want) {
+		t.Errorf("history %q, want %q", told, want)
+	}
+	controls, err := hub.New(w.db, awstest.Hub).In("saigon").Controls(t.Context())
+	if err != nil || controls.StopAll() || !controls.Paused(workspace.ControlConnection, "shop") {
+		t.Error(controls, err)
+	}
+	if other, err := hub.New(w.db, awstest.Hub).In("saigon-2").Controls(t.Context()); err != nil || other.Version != 0 {
+		t.Error(other, err)
 	}
 }

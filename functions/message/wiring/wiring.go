@@ -18,6 +18,7 @@ import (
 	"loophub/shared/aws/mail"
 	"loophub/shared/message"
 	"loophub/shared/telemetry"
+	"loophub/shared/workspace"
 )
 
 // pause before a lost race is read again, doubled with every attempt.
@@ -58,15 +59,15 @@ type part struct{ hub.Workspace }
 func (p part) Stopped(ctx context.Context, r message.Request) (message.Controls, error) {
 	c, err := p.Workspace.Controls(ctx)
 	return message.Controls{
-		StopAll:    c.Stops(hub.ControlAll),
-		Journey:    r.Journey != "" && c.Stops(hub.Control(hub.ControlJourney, r.Journey)),
-		Connection: c.Stops(hub.Control(hub.ControlConnection, r.Connection)),
+		StopAll:    c.Stops(workspace.ControlAll),
+		Journey:    r.Journey != "" && c.Stops(workspace.Control(workspace.ControlJourney, r.Journey)),
+		Connection: c.Stops(workspace.Control(workspace.ControlConnection, r.Connection)),
 	}, err
 }
 
 // Hold keeps a message until its control is lifted.
 func (p part) Hold(ctx context.Context, c message.Control, what string) error {
-	return p.Workspace.Hold(ctx, hub.Control(c.Kind, c.Name), stage.Name, what)
+	return p.Workspace.Hold(ctx, workspace.Control(c.Kind, c.Name), stage.Name, what)
 }
 
 // Arm lets a message come back at a moment.

@@ -70,7 +70,8 @@ func TestOnTheTables(t *testing.T) {
 	if _, err := table.Request(t.Context(), r); err != nil {
 		t.Fatal(err)
 	}
-	if err := table.CommitControls(t.Context(), hub.Controls{StopAll: true}); err != nil {
+	controls, err := table.Turn(t.Context(), workspace.Controls{}, workspace.Turn{Control: workspace.ControlAll, Off: true})
+	if err != nil {
 		t.Fatal(err)
 	}
 	invoke := func() {
@@ -95,7 +96,7 @@ func TestOnTheTables(t *testing.T) {
 	if m, err := table.Message(t.Context(), lan, r.ID); err != nil || !m.Is(message.Requested) || !strings.Contains(log.String(), `"msg":"held"`) {
 		t.Error(m, err, log)
 	}
-	if err := table.CommitControls(t.Context(), hub.Controls{Version: 1}); err != nil {
+	if _, err := table.Turn(t.Context(), controls, workspace.Turn{Control: workspace.ControlAll}); err != nil {
 		t.Fatal(err)
 	}
 	for range 2 {

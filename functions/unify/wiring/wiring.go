@@ -2,6 +2,7 @@
 package wiring
 
 import (
+	"context"
 	"time"
 
 	"github.com/aws/aws-lambda-go/lambda"
@@ -18,6 +19,7 @@ import (
 	"loophub/shared/aws/overflow"
 	"loophub/shared/aws/retry"
 	"loophub/shared/telemetry"
+	"loophub/shared/workspace"
 )
 
 // New makes the handler of the unify function.
@@ -35,6 +37,7 @@ func New(d deps.Deps) (lambda.Handler, error) {
 	}
 	db := dynamodb.NewFromConfig(d.Config)
 	table := hub.New(db, hubTable)
+	controls := table.Watch(d.Now)
 	return unify.New(unify.Config{
 		Connectors:  all.Connectors(),
 		Definitions: definition.NewReader(db, ssm.NewFromConfig(d.Config), hubTable, parameters, d.Now),
@@ -42,7 +45,10 @@ func New(d deps.Deps) (lambda.Handler, error) {
 		Retry:       retry.New(sqs.NewFromConfig(d.Config), retryQueue),
 		Hub:         func(workspace string) unify.Hub { return table.In(workspace) },
 		Pause:       deps.Pause(20 * time.Millisecond),
-		Log:         telemetry.New(d.Output(), "unify"),
-		Now:         d.Now,
+		Paused: func(ctx context.Context, id, connection string) (bool, error) {
+			return controls.Paused(ctx, id, workspace.ControlConnection, connection)
+		},
+		Log: telemetry.New(d.Output(), "unify"),
+		Now: d.Now,
 	}), nil
 }

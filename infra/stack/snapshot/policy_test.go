@@ -12,9 +12,13 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// ownPath is the one form of wildcard that a resource may have: whatever lies below one of our own resources, or below
-// this deployment's parameters.
-var ownPath = regexp.MustCompile(`^(\$\{[A-Z][A-Za-z]+\.Arn\}|arn:\$\{AWS::Partition\}:ssm:\$\{AWS::Region\}:\$\{AWS::AccountId\}:parameter/loophub)(/[a-z]+)*/\*$`)
+// ownPath is the one form of wildcard that a resource may have: whatever lies below one of our own resources, below
+// this deployment's parameters, or among the account's identities of SES, of which definitions name one per workspace.
+var ownPath = regexp.MustCompile(`^(\$\{[A-Z][A-Za-z]+\.Arn\}|` + account("ssm") + `:parameter/loophub)(/[a-z]+)*/\*$|^` + account("ses") + `:identity/\*$`)
+
+func account(service string) string {
+	return regexp.QuoteMeta("arn:${AWS::Partition}:" + service + ":${AWS::Region}:${AWS::AccountId}")
+}
 
 func TestNoPolicyIsWide(t *testing.T) {
 	v := load(t)
@@ -28,7 +32,7 @@ func TestNoPolicyIsWide(t *testing.T) {
 			seen = append(seen, r.Type+" "+id)
 		}
 	}
-	for _, kind := range []string{"AWS::IAM::Role", "AWS::S3::BucketPolicy", "AWS::SQS::QueuePolicy", "AWS::Logs::ResourcePolicy"} {
+	for _, kind := range []string{"AWS::IAM::Role", "AWS::S3::BucketPolicy", "AWS::SQS::QueuePolicy", "AWS::SNS::TopicPolicy", "AWS::Logs::ResourcePolicy"} {
 		if !slices.ContainsFunc(seen, func(s string) bool { return strings.HasPrefix(s, kind+" ") }) {
 			t.Errorf("no statement found in any %s", kind)
 		}
@@ -47,6 +51,7 @@ func TestWidePoliciesAreCaught(t *testing.T) {
 		"any table":            role(`{"Effect":"Allow","Action":"dynamodb:GetItem","Resource":"arn:aws:dynamodb:us-east-1:000000000000:table/*"}`),
 		"any bucket":           role(`{"Effect":"Allow","Action":"s3:GetObject","Resource":["arn:aws:s3:::*"]}`),
 		"any parameter":        role(`{"Effect":"Allow","Action":"ssm:GetParameter","Resource":{"Fn::Join":["",["arn:",{"Ref":"AWS::Partition"},":ssm:",{"Ref":"AWS::Region"},":",{"Ref":"AWS::AccountId"},":parameter/*"]]}}`),
+		"identities of any":    role(`{"Effect":"Allow","Action":"ses:SendEmail","Resource":"arn:aws:ses:*:*:identity/*"}`),
 		"tables with a prefix": role(`{"Effect":"Allow","Action":"dynamodb:GetItem","Resource":{"Fn::Join":["",[{"Fn::GetAtt":["T","Arn"]},"*"]]}}`),
 		"all but":              role(`{"Effect":"Allow","NotAction":"iam:PassRole","Resource":{"Fn::GetAtt":["T","Arn"]}}`),
 		"all but a resource":   role(`{"Effect":"Allow","Action":"s3:GetObject","NotResource":{"Fn::GetAtt":["T","Arn"]}}`),
@@ -71,6 +76,7 @@ var permissions = map[string][]string{
 		"dynamodb:PutItem on ${InboxTable.Arn}",
 		"dynamodb:GetItem on ${HubTable.Arn}",
 		"sqs:SendMessage on ${SpillQueue.Arn}",
+		"sqs:SendMessage on ${DeadQueue.Arn}",
 		"s3:PutObject on ${OverflowBucket.Arn}/overflow/*",
 		"ssm:GetParameter on parameters",
 	},
@@ -90,15 +96,52 @@ var permissions = map[string][]string{
 		"s3:PutObject on ${OverflowBucket.Arn}/aws/lambda/*",
 		"s3:ListBucket on ${OverflowBucket.Arn}",
 	},
-	"api": {
-		"dynamodb:GetItem PutItem Query Scan UpdateItem on ${InboxTable.Arn}",
-		"dynamodb:Query Scan on ${InboxTable.Arn}/index/parked",
+	"segment": {
+		"dynamodb:BatchGetItem ConditionCheckItem GetItem PutItem Query on ${HubTable.Arn}",
+		"sqs:DeleteMessage GetQueueAttributes ReceiveMessage on ${SegmentQueue.Arn}",
+		"ssm:GetParameter on parameters",
+	},
+	"journey": {
+		"dynamodb:BatchGetItem ConditionCheckItem DeleteItem GetItem PutItem Query UpdateItem on ${HubTable.Arn}",
+		"dynamodb:PutItem on ${InboxTable.Arn}",
+		"sqs:DeleteMessage GetQueueAttributes ReceiveMessage on ${JourneyQueue.Arn}",
+	},
+	"message": {
+		"dynamodb:BatchGetItem ConditionCheckItem GetItem PutItem Query UpdateItem on ${HubTable.Arn}",
+		"ses:SendEmail on identities configuration-set/${ConfigurationSet}",
+		"sqs:DeleteMessage GetQueueAttributes ReceiveMessage on ${MessageQueue.Arn}",
+		"ssm:GetParameter on parameters",
+	},
+	"attribution": {
+		"dynamodb:BatchGetItem ConditionCheckItem GetItem PutItem Query UpdateItem on ${HubTable.Arn}",
+		"sqs:DeleteMessage GetQueueAttributes ReceiveMessage on ${AttributionQueue.Arn}",
+		"ssm:GetParameter on parameters",
+	},
+	"writeback": {
+		"dynamodb:BatchGetItem GetItem PutItem Query UpdateItem on ${HubTable.Arn}",
+		"sqs:DeleteMessage GetQueueAttributes ReceiveMessage on ${WritebackQueue.Arn}",
+		"ssm:GetParameter on parameters",
+	},
+	"links": {
+		"dynamodb:PutItem on ${InboxTable.Arn}",
 		"dynamodb:BatchGetItem GetItem Query on ${HubTable.Arn}",
 		"ssm:GetParameter on parameters",
 	},
+	"api": {
+		"dynamodb:GetItem PutItem Query Scan UpdateItem on ${InboxTable.Arn}",
+		"dynamodb:Query Scan on ${InboxTable.Arn}/index/parked",
+		"dynamodb:BatchGetItem GetItem PutItem Query UpdateItem on ${HubTable.Arn}",
+		"ssm:GetParameter on parameters",
+	},
 	"sweep": {
-		"dynamodb:PutItem on ${InboxTable.Arn}",
+		"dynamodb:PutItem UpdateItem on ${InboxTable.Arn}",
+		"dynamodb:Query on ${InboxTable.Arn}/index/parked",
+		"dynamodb:BatchWriteItem DeleteItem GetItem PutItem Query Scan on ${HubTable.Arn}",
 		"sqs:DeleteMessage GetQueueAttributes ReceiveMessage on ${SpillQueue.Arn}",
+		"sqs:SendMessage on ${SegmentQueue.Arn}",
+		"sqs:SendMessage on ${JourneyQueue.Arn}",
+		"sqs:SendMessage on ${MessageQueue.Arn}",
+		"sqs:SendMessage on ${WritebackQueue.Arn}",
 	},
 }
 
@@ -136,10 +179,16 @@ func TestStageMayUseWhatItIsToldOf(t *testing.T) {
 				continue // a setting of the runtime
 			}
 			of := text(value) // the parameters' path, or a reference
-			if to := target(value); to != "" {
-				of = "${" + to + "."
+			to := target(value)
+			if v.Resources[to].Type == "AWS::Lambda::Url" {
+				continue // an address is told to others, and needs no leave
 			}
-			if !slices.ContainsFunc(may, func(m string) bool { return strings.Contains(m, of) }) {
+			if to != "" {
+				of = "${" + to
+			}
+			if !slices.ContainsFunc(may, func(m string) bool {
+				return strings.Contains(m, of+".") || strings.Contains(m, of+"}") || to == "" && strings.Contains(m, of)
+			}) {
 				t.Errorf("%s is told %s = %s and may not use it", stage, name, text(value))
 			}
 		}
@@ -227,6 +276,8 @@ func line(s map[string]any) string {
 	if strings.HasSuffix(on, ":parameter/loophub/*") {
 		on = "parameters"
 	}
+	const ses = "arn:${AWS::Partition}:ses:${AWS::Region}:${AWS::AccountId}:"
+	on = strings.ReplaceAll(strings.ReplaceAll(on, ses+"identity/*", "identities"), ses, "")
 	out := strings.Join(actions, " ") + " on " + on
 	if s["Effect"] != "Allow" || s["Condition"] != nil {
 		out += fmt.Sprintf(" (%v %v)", s["Effect"], s["Condition"])

@@ -21,6 +21,13 @@ var lasting = map[string]string{
 	"DeadQueue":      "AWS::SQS::Queue",
 	"IngestUrl":      "AWS::Lambda::Url",
 	"ApiUrl":         "AWS::Lambda::Url",
+	"LinksUrl":       "AWS::Lambda::Url", // mails that were sent name it
+
+	"SegmentQueue":     "AWS::SQS::Queue",
+	"JourneyQueue":     "AWS::SQS::Queue",
+	"MessageQueue":     "AWS::SQS::Queue",
+	"AttributionQueue": "AWS::SQS::Queue",
+	"WritebackQueue":   "AWS::SQS::Queue",
 }
 
 func TestLastingResources(t *testing.T) {
@@ -53,7 +60,7 @@ func TestLogicalIDsAreWritten(t *testing.T) {
 			t.Errorf("%s is not written out", id)
 		}
 	}
-	want := []string{"ApiUrl", "HubTable", "InboxTable", "IngestUrl"}
+	want := []string{"ApiUrl", "HubTable", "InboxTable", "IngestUrl", "LinksUrl"}
 	if d := cmp.Diff(want, slices.Sorted(maps.Keys(v.Outputs))); d != "" {
 		t.Errorf("outputs (-want +template):\n%s", d)
 	}
@@ -100,6 +107,8 @@ func TestFunctions(t *testing.T) {
 	type size struct{ memoryMB, seconds float64 }
 	want := map[string]size{
 		"ingest": {512, 10}, "unify": {1024, 60}, "publish": {512, 60}, "api": {512, 15}, "sweep": {512, 50},
+		"segment": {512, 60}, "journey": {512, 60}, "message": {512, 60}, "attribution": {512, 60}, "writeback": {512, 120},
+		"links": {512, 10},
 	}
 	got := map[string]size{}
 	roles := map[string]string{}
@@ -167,8 +176,13 @@ func TestQueues(t *testing.T) {
 			t.Errorf("%s: hides for %v s, want six times the %v s of %s", id, hidden, run, readers[id])
 		}
 	}
-	if n := v.Resources["RetryQueue"].number(t, "RedrivePolicy", "maxReceiveCount"); n != 5 {
-		t.Errorf("RetryQueue: %v receives, want 5", n)
+	for _, id := range v.of("AWS::SQS::Queue") {
+		if id == "DeadQueue" || id == "SpillQueue" {
+			continue
+		}
+		if n := v.Resources[id].number(t, "RedrivePolicy", "maxReceiveCount"); n != 5 {
+			t.Errorf("%s: %v receives, want 5", id, n)
+		}
 	}
 }
 
@@ -226,7 +240,7 @@ func checkRetries(t *testing.T, id string, m resource) {
 // Since October 2025 an address without AWS authentication answers 403 unless both permissions are there.
 func TestAddresses(t *testing.T) {
 	v := load(t)
-	if d := cmp.Diff([]string{"ApiUrl", "IngestUrl"}, v.of("AWS::Lambda::Url")); d != "" {
+	if d := cmp.Diff([]string{"ApiUrl", "IngestUrl", "LinksUrl"}, v.of("AWS::Lambda::Url")); d != "" {
 		t.Fatalf("addresses (-want +template):\n%s", d)
 	}
 	granted := map[string][]string{}
@@ -236,11 +250,19 @@ func TestAddresses(t *testing.T) {
 		if p.at("InvokedViaFunctionUrl") == true {
 			how += " by its address alone"
 		}
+		if source := target(p.at("SourceArn")); source != "" {
+			how += " by " + source
+		}
 		to := target(p.at("FunctionName"))
 		granted[to] = append(granted[to], how)
 	}
 	both := []string{"lambda:InvokeFunction by its address alone", "lambda:InvokeFunctionUrl"}
-	if d := cmp.Diff(map[string][]string{"IngestFunction": both, "ApiFunction": both}, granted); d != "" {
+	want := map[string][]string{"IngestFunction": append([]string{"lambda:InvokeFunction by MailTopic"}, both...), "ApiFunction": both, "LinksFunction": both}
+	for _, how := range granted {
+		slices.Sort(how)
+	}
+	slices.Sort(want["IngestFunction"])
+	if d := cmp.Diff(want, granted); d != "" {
 		t.Errorf("permissions (-want +template):\n%s", d)
 	}
 	for _, id := range v.of("AWS::Lambda::Url") {

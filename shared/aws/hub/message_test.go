@@ -180,38 +180,6 @@ func TestMessagesPage(t *testing.T) {
 	}
 }
 
-func TestControls(t *testing.T) {
-	w := newWorld(t)
-	c, err := w.Controls(t.Context())
-	if err != nil || c.Stops(ControlAll) || c.Stops(Control(ControlJourney, "come-back")) {
-		t.Fatal(c, err)
-	}
-	c.StopAll, c.Journeys, c.Connections, c.Destinations = true, []string{"come-back"}, []string{"email"}, []string{"crm"}
-	w.must(w.CommitControls(t.Context(), c))
-	if err := w.CommitControls(t.Context(), c); !errors.Is(err, profile.ErrLost) {
-		t.Error(err)
-	}
-	c.Version = 1
-	got, err := w.Controls(t.Context())
-	w.must(err)
-	if diff := cmp.Diff(c, got); diff != "" {
-		t.Error(diff)
-	}
-	for control, want := range map[string]bool{ControlAll: true, Control(ControlJourney, "come-back"): true, Control(ControlJourney, "email"): false,
-		Control(ControlConnection, "email"): true, Control(ControlDestination, "crm"): true, Control(ControlAll, ""): true} {
-		if got.Stops(control) != want {
-			t.Error(control)
-		}
-	}
-	before := w.print()
-	for range 2 {
-		w.must(w.Hold(t.Context(), Control(ControlJourney, "come-back"), "message", "x"))
-	}
-	if w.print() == before {
-		t.Error("nothing is held")
-	}
-}
-
 // Whatever the call, the error says what may be done about it.
 func TestErrorsOfMessagesAreClassed(t *testing.T) {
 	m := message.Message{Request: exampleRequest(0)}
@@ -225,11 +193,8 @@ func TestErrorsOfMessagesAreClassed(t *testing.T) {
 		"CommitClaim": func(w Workspace) error {
 			return w.CommitClaim(t.Context(), m, []message.Sends{{Fragment: lan}, {Fragment: hoa}})
 		},
-		"Controls":       func(w Workspace) error { _, err := w.Controls(t.Context()); return err },
-		"CommitControls": func(w Workspace) error { return w.CommitControls(t.Context(), Controls{}) },
-		"Hold":           func(w Workspace) error { return w.Hold(t.Context(), ControlAll, "message", "x") },
-		"Arm":            func(w Workspace) error { return w.Arm(t.Context(), "message", "x", asked) },
-		"Load":           func(w Workspace) error { _, _, err := w.Load(t.Context(), lan); return err },
+		"Arm":  func(w Workspace) error { return w.Arm(t.Context(), "message", "x", asked) },
+		"Load": func(w Workspace) error { _, _, err := w.Load(t.Context(), lan); return err },
 	} {
 		w := newWorld(t)
 		for code, class := range map[string]fault.Class{"ThrottlingException": fault.Throttled, "ValidationException": fault.Permanent,

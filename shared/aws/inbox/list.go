@@ -8,12 +8,15 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
+	connector "loophub/connectors"
 	"loophub/shared/delivery"
 )
 
@@ -47,6 +50,46 @@ func (i *Inbox) ListParked(ctx context.Context, q delivery.Listing) ([]delivery.
 	cursor, err := l.cursor(out.LastEvaluatedKey)
 	return list, cursor, err
 }
+
+// Unpark puts what a connection has parked for a class of faults back into the
+// queue, page by page, and tells how many deliveries that are. The index may lag
+// behind by moments.
+func (i *Inbox) Unpark(ctx context.Context, workspace, connection string, class connector.FaultClass, now time.Time) (n int, err error) {
+	name, err := json.Marshal(class)
+	if err != nil {
+		return 0, fmt.Errorf("listing parked deliveries: %w", err)
+	}
+	pages := dynamodb.NewQueryPaginator(i.db, &dynamodb.QueryInput{
+		TableName: &i.table, IndexName: aws.String("parked"), Limit: aws.Int32(unparked),
+		KeyConditionExpression: aws.String("pw = :pw"),
+		FilterExpression:       aws.String("(attribute_not_exists(x) OR x >= :now) AND contains(why, :class)"),
+		ExpressionAttributeValues: map[string]types.AttributeValue{
+			":pw": &types.AttributeValueMemberS{Value: workspace + "#" + connection}, ":now": number(now.Unix()),
+			":class": &types.AttributeValueMemberS{Value: `"class":` + string(name)}},
+	})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return n, fmt.Errorf("listing parked deliveries: %w", err)
+		}
+		for _, item := range page.Items {
+			k, err := fromTable(item).key()
+			if err != nil {
+				return n, fmt.Errorf("listing parked deliveries: %w", err)
+			}
+			switch err := i.Replay(ctx, k, now); {
+			case err == nil:
+				n++
+			case !errors.Is(err, delivery.ErrAbsent): // absent: it has expired meanwhile
+				return n, err
+			}
+		}
+	}
+	return n, nil
+}
+
+// unparked is how many parked deliveries are looked at in one call.
+const unparked = 200
 
 // ListReceived lists deliveries that were received and are not parked, in no
 // order. It is for a person who looks for something, not for programs: nothing
