@@ -314,6 +314,7 @@ const (
 	ConsentChanged  Change = "consent"
 	CheckoutChanged Change = "checkout"
 	IdentityChanged Change = "identity"
+	EventsChanged   Change = "events"
 )
 
 // Changes tells which parts differ: what readers should hear of. Bookkeeping

@@ -20,6 +20,13 @@ type View struct {
 	Tags       []string
 	Consent    map[string]Consent // by channel:purpose, withdrawals of the addresses included
 	Checkout   *LastCheckout
+	Events     map[string][]Seen // what happened lately, by name; the newest few of each, newest first
+}
+
+// Seen is an event that a customer was seen with.
+type Seen struct {
+	At     int64  // Unix ms
+	Record string // connection|kind|id
 }
 
 // Known is an identifier that belongs to a profile.
