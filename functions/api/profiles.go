@@ -1,10 +1,8 @@
 package api
 
 import (
-	"cmp"
 	"context"
 	"fmt"
-	"maps"
 	"slices"
 
 	"loophub/shared/contact"
@@ -71,91 +69,12 @@ func (h *handling) claimants(ctx context.Context, kind profile.Kind, text string
 }
 
 // groups reads the profiles that fragments belong to, each with all its fragments.
-// While a link is being made or cut, members do not agree on who they are: then it
-// looks once more, and after that takes what there is.
 func (h *handling) groups(ctx context.Context, seeds []profile.ID) ([][]profile.Fragment, error) {
-	if len(seeds) == 0 {
-		return nil, nil
+	l, err := profile.Around(ctx, h.hub.Fragments, seeds)
+	if err != nil {
+		return nil, fmt.Errorf("reading fragments: %w", err)
 	}
-	for look := 1; ; look++ {
-		at, err := h.neighbourhood(ctx, seeds)
-		if err != nil {
-			return nil, err
-		}
-		if look == 2 || agreed(at) {
-			return gather(seeds, at), nil
-		}
-	}
-}
-
-// neighbourhood reads fragments and their fellow members. What is not stored is left out.
-func (h *handling) neighbourhood(ctx context.Context, seeds []profile.ID) (map[profile.ID]profile.Fragment, error) {
-	at := map[profile.ID]profile.Fragment{}
-	read := func(ids []profile.ID) error {
-		if len(ids) == 0 {
-			return nil
-		}
-		list, err := h.hub.Fragments(ctx, ids)
-		if err != nil {
-			return fmt.Errorf("reading fragments: %w", err)
-		}
-		for _, f := range list {
-			if f.Version != 0 {
-				at[f.ID] = f
-			}
-		}
-		return nil
-	}
-	if err := read(seeds); err != nil {
-		return nil, err
-	}
-	missing := map[profile.ID]bool{}
-	for _, f := range at {
-		for _, m := range f.Profile() {
-			if _, there := at[m]; !there {
-				missing[m] = true
-			}
-		}
-	}
-	return at, read(slices.Sorted(maps.Keys(missing)))
-}
-
-// agreed tells whether all members of each profile name the same members.
-func agreed(at map[profile.ID]profile.Fragment) bool {
-	for _, f := range at {
-		for _, m := range f.Profile() {
-			if fellow, there := at[m]; !there || !slices.Equal(fellow.Profile(), f.Profile()) {
-				return false
-			}
-		}
-	}
-	return true
-}
-
-// gather makes the profiles of the seeds, each fragment in one: where members do
-// not agree, the one who names most has the say.
-func gather(seeds []profile.ID, at map[profile.ID]profile.Fragment) [][]profile.Fragment {
-	seeds = slices.SortedFunc(slices.Values(seeds), func(a, b profile.ID) int {
-		return cmp.Or(cmp.Compare(len(at[b].Members), len(at[a].Members)), cmp.Compare(a, b))
-	})
-	taken := map[profile.ID]bool{}
-	var groups [][]profile.Fragment
-	for _, s := range seeds {
-		f, stored := at[s]
-		if !stored || taken[s] {
-			continue
-		}
-		var group []profile.Fragment
-		for _, m := range f.Profile() {
-			if fellow, there := at[m]; there && !taken[m] {
-				taken[m] = true
-				group = append(group, fellow)
-			}
-		}
-		groups = append(groups, group)
-	}
-	slices.SortFunc(groups, func(a, b []profile.Fragment) int { return cmp.Compare(a[0].ID, b[0].ID) })
-	return groups
+	return l, nil
 }
 
 // views combines profiles with what lies on their addresses, which is read last: a
@@ -174,16 +93,11 @@ func (h *handling) views(ctx context.Context, groups [][]profile.Fragment) ([]vi
 
 // identities reads what is stored of all identifiers that fragments claim.
 func (h *handling) identities(ctx context.Context, fragments []profile.Fragment) (map[string]profile.Identity, error) {
-	claims := map[string]bool{}
-	for _, f := range fragments {
-		for id := range f.State.Claims {
-			claims[id] = true
-		}
-	}
+	claims := profile.Claims(fragments)
 	if len(claims) == 0 {
 		return nil, nil
 	}
-	m, err := h.hub.Identities(ctx, slices.Sorted(maps.Keys(claims)))
+	m, err := h.hub.Identities(ctx, claims)
 	if err != nil {
 		return nil, fmt.Errorf("reading identities: %w", err)
 	}

@@ -37,6 +37,11 @@ const (
 	Retried    Metric = "retried"    // deliveries sent to the retry queue
 	Overgrown  Metric = "overgrown"  // fragments that stand alone because too many would be one person
 	Announced  Metric = "announced"  // changes put on the bus
+	Entered    Metric = "entered"    // memberships that began
+	Left       Metric = "left"       // memberships that ended
+	Stale      Metric = "stale"      // of events: what they say was taken in before
+	Told       Metric = "told"       // moments that came, and whose stage was told
+	Reviewed   Metric = "reviewed"   // profiles that are looked at anew, since segments became others
 	Failures   Metric = "failures"   // could not be handled; the sender or the queue tries again
 )
 

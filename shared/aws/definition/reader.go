@@ -3,6 +3,7 @@
 //
 //	<workspace>#definition  CURRENT      what counts now
 //	<workspace>#definition  V#00000001   every version that ever did
+//	workspaces              <workspace>  which workspaces there are
 //	<prefix>/<workspace>/connections/<name>/secrets   JSON array, any may sign
 //	<prefix>/<workspace>/tokens                       JSON array of API tokens
 //	<prefix>/<workspace>/identity-key                 32 bytes, base64, for ever
