@@ -19,6 +19,10 @@ import (
 // event again.
 const attempts = 8
 
+// errLinking says that a link is being made or cut: the fragments do not agree on
+// who they are, and what were decided now would be of nobody. They do soon.
+var errLinking = errors.New("the profile's fragments do not agree")
+
 // decide looks at a profile until nobody else is in between.
 func (s *Stage) decide(ctx context.Context, h Hub, segments []segment.Segment, q question) (counts, error) {
 	if len(segments) == 0 && !q.due {
@@ -26,11 +30,11 @@ func (s *Stage) decide(ctx context.Context, h Hub, segments []segment.Segment, q
 	}
 	for attempt := 1; ; attempt++ {
 		n, err := s.look(ctx, h, segments, q)
-		if !errors.Is(err, profile.ErrLost) {
+		if !errors.Is(err, profile.ErrLost) && !errors.Is(err, errLinking) {
 			return n, err
 		}
 		if attempt == attempts {
-			return n, fault.As(fault.Transient, fmt.Errorf("storing memberships: %w", err))
+			return n, fault.As(fault.Transient, fmt.Errorf("deciding in vain: %w", err))
 		}
 		if err := s.Pause(ctx, attempt); err != nil {
 			return n, fmt.Errorf("waiting to try again: %w", err)
@@ -90,8 +94,8 @@ func (s *Stage) kept(ctx context.Context, h Hub, ids ...profile.ID) (map[profile
 			all[m.Fragment] = m
 		}
 		for _, m := range l {
-			for id := range m.Seen {
-				if _, read := all[id]; !read {
+			for _, id := range slices.AppendSeq([]profile.ID{m.Into}, maps.Keys(m.Seen)) {
+				if _, read := all[id]; !read && id != "" {
 					more[id] = true
 				}
 			}
@@ -123,6 +127,11 @@ func (s *Stage) load(ctx context.Context, h Hub, id profile.ID, kept map[profile
 		for _, f := range members {
 			if _, read := kept[f.ID]; !read {
 				missing = append(missing, f.ID)
+			}
+		}
+		for _, f := range members {
+			if !slices.Equal(f.Profile(), members[0].Profile()) {
+				return nil, nil, errLinking
 			}
 		}
 		if len(missing) == 0 {
@@ -204,11 +213,17 @@ func (s *Stage) arm(ctx context.Context, h Hub, q question, now time.Time, out *
 // commit stores what memberships become, unless that is what they were.
 func (s *Stage) commit(ctx context.Context, h Hub, kept map[profile.ID]profile.Memberships, t segment.Turning, out segment.Turned) error {
 	least := out.After.Fragment
-	var emptied []profile.Memberships
+	var emptied, held []profile.Memberships
 	for _, m := range t.Before {
 		// The mark that somebody has decided stays, should the fragment be cut off again.
 		if m.Fragment != least && (m.Version == 0 || len(m.Seen) > 0) {
 			emptied = append(emptied, m)
+		}
+	}
+	for _, m := range kept {
+		// Others who have decided about one of these fragments must not have done so again.
+		if _, ours := t.Versions[m.Fragment]; !ours && overlap(m.Seen, t.Versions) {
+			held = append(held, m)
 		}
 	}
 	if len(emptied) == 0 && equal(kept[least], out.After) {
@@ -226,10 +241,19 @@ func (s *Stage) commit(ctx context.Context, h Hub, kept map[profile.ID]profile.M
 		}
 		l = append(l, events.Announcement{Type: kind, Data: data})
 	}
-	if err := h.CommitMemberships(ctx, out.After, emptied, l); err != nil {
+	if err := h.CommitMemberships(ctx, out.After, emptied, held, l); err != nil {
 		return fmt.Errorf("storing memberships: %w", err)
 	}
 	return nil
+}
+
+func overlap(a, b map[profile.ID]int64) bool {
+	for id := range a {
+		if _, there := b[id]; there {
+			return true
+		}
+	}
+	return false
 }
 
 func equal(a, b profile.Memberships) bool {

@@ -48,9 +48,10 @@ type Memberships interface {
 	// Memberships reads what is kept under fragments, in the order of ids.
 	Memberships(ctx context.Context, ids []profile.ID) ([]profile.Memberships, error)
 	// CommitMemberships stores memberships, with what is to be announced of them, and
-	// empties those of the other fragments, all under the versions that were read; or
-	// gives profile.ErrLost, and nothing of it is done.
-	CommitMemberships(ctx context.Context, m profile.Memberships, emptied []profile.Memberships, l []events.Announcement) error
+	// empties those of the profile's other fragments, all under the versions that were
+	// read and while those that are held stand at theirs; or gives profile.ErrLost, and
+	// nothing of it is done.
+	CommitMemberships(ctx context.Context, m profile.Memberships, emptied, held []profile.Memberships, l []events.Announcement) error
 	// Arm has the profile looked at again at a moment. It may come late, twice, or
 	// though nobody needs it any more.
 	Arm(ctx context.Context, fragment profile.ID, at time.Time) error

@@ -36,14 +36,15 @@ type table struct {
 	kept      map[profile.ID]profile.Memberships
 	dues      []events.Due
 	said      []string // announcements, in the order of their commits
+	failed    []string // messages that the queue gives again
 }
 
 func newTable() *table {
-	return &table{map[profile.ID]profile.Fragment{}, map[profile.ID][]profile.Order{}, map[profile.ID]profile.Memberships{}, nil, nil}
+	return &table{map[profile.ID]profile.Fragment{}, map[profile.ID][]profile.Order{}, map[profile.ID]profile.Memberships{}, nil, nil, nil}
 }
 
 func (t *table) clone() *table {
-	return &table{maps.Clone(t.fragments), maps.Clone(t.older), maps.Clone(t.kept), slices.Clone(t.dues), slices.Clone(t.said)}
+	return &table{maps.Clone(t.fragments), maps.Clone(t.older), maps.Clone(t.kept), slices.Clone(t.dues), slices.Clone(t.said), nil}
 }
 
 // write changes a fragment, as unify does.
@@ -105,6 +106,7 @@ const (
 	noVersion bug = "no version condition"
 	lateArm   bug = "armed after the state"
 	lateKept  bug = "the profile read before what is kept"
+	notHeld   bug = "no look at others who decided"
 	notMarked bug = "other fragments' memberships left as they are"
 )
 
@@ -168,9 +170,12 @@ func (h *hub) Memberships(_ context.Context, ids []profile.ID) (l []profile.Memb
 	return l, h.failing("memberships")
 }
 
-func (h *hub) CommitMemberships(_ context.Context, m profile.Memberships, emptied []profile.Memberships, l []events.Announcement) (err error) {
+func (h *hub) CommitMemberships(_ context.Context, m profile.Memberships, emptied, held []profile.Memberships, l []events.Announcement) (err error) {
 	h.do(func(t *table) {
-		for _, one := range append(emptied, m) {
+		if h.bug == notHeld {
+			held = nil
+		}
+		for _, one := range slices.Concat(emptied, held, []profile.Memberships{m}) {
 			if t.kept[one.Fragment].Version != one.Version && h.bug != noVersion {
 				err = profile.ErrLost
 				return
@@ -180,7 +185,7 @@ func (h *hub) CommitMemberships(_ context.Context, m profile.Memberships, emptie
 			emptied = nil
 		}
 		for _, e := range emptied {
-			t.kept[e.Fragment] = profile.Memberships{Fragment: e.Fragment, Version: e.Version + 1}
+			t.kept[e.Fragment] = profile.Memberships{Fragment: e.Fragment, Version: e.Version + 1, Into: m.Fragment}
 		}
 		m.Version++
 		t.kept[m.Fragment] = m
@@ -228,7 +233,12 @@ func (d definitions) Load(_ context.Context, id string) (workspace.Workspace, er
 // stage makes the stage before a hub.
 func stage(d Definitions, h Hub, now func() time.Time, log io.Writer) *Stage {
 	s := New(Config{Definitions: d, Hub: func(string) Hub { return h }, Now: now, Log: telemetry.New(log, "segment"),
-		Pause: func(context.Context, int) error { return nil }})
+		Pause: func(_ context.Context, n int) error {
+			if n == 2 {
+				return context.DeadlineExceeded
+			}
+			return nil
+		}})
 	if d, ok := d.(definitions); ok && maps.Equal(d, rules) {
 		s.compiled["saigon"] = compiledRules() // compiling takes longer than a play
 	}

@@ -7,6 +7,7 @@ type Memberships struct {
 	Version  int64 `json:"-"` // of the stored item; 0 = nobody has decided about the fragment yet
 	Armed    int64 `json:"-"` // the next moment at which the profile will be looked at, Unix ms; 0 = none
 
+	Into     ID                  `json:"i,omitempty"` // where they are kept instead, when these were emptied
 	Segments map[string]Standing `json:"s,omitempty"`
 	Seen     map[ID]int64        `json:"f,omitempty"` // the profile's fragments, each with the version that was decided about
 	Parts    map[Change]string   `json:"p,omitempty"` // digests of what was decided about

@@ -77,6 +77,9 @@ func (t Turning) Turn() (Turned, error) {
 	w := &weighing{Turning: t, base: At(t.View, t.Now)}
 	out := Turned{}
 	why := t.cause(before)
+	if t.linked() {
+		before.Parts = nil // what is kept was decided about others
+	}
 	for _, s := range t.Segments {
 		old, known := was[s.Name]
 		rule := s.Digest()

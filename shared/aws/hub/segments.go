@@ -34,9 +34,10 @@ func (w Workspace) Memberships(ctx context.Context, ids []profile.ID) ([]profile
 }
 
 // CommitMemberships stores memberships that were read at their version, with what
-// is to be announced of them, and empties those of the profile's other fragments;
-// or gives profile.ErrLost, and nothing of it is done.
-func (w Workspace) CommitMemberships(ctx context.Context, m profile.Memberships, emptied []profile.Memberships, l []events.Announcement) error {
+// is to be announced of them, and empties those of the profile's other fragments,
+// while those that are held stand at the version that was read; or gives
+// profile.ErrLost, and nothing of it is done.
+func (w Workspace) CommitMemberships(ctx context.Context, m profile.Memberships, emptied, held []profile.Memberships, l []events.Announcement) error {
 	item, err := w.membershipsItem(m)
 	if err == nil {
 		err = announce(item, l)
@@ -45,7 +46,7 @@ func (w Workspace) CommitMemberships(ctx context.Context, m profile.Memberships,
 		return fault.As(fault.Permanent, err)
 	}
 	condition, values := guard(m.Version)
-	if len(emptied) == 0 {
+	if len(emptied)+len(held) == 0 {
 		_, err = w.db.PutItem(ctx, &dynamodb.PutItemInput{TableName: &w.table, Item: item,
 			ConditionExpression: condition, ExpressionAttributeValues: values})
 		return won(err)
@@ -53,12 +54,17 @@ func (w Workspace) CommitMemberships(ctx context.Context, m profile.Memberships,
 	all := []types.TransactWriteItem{{Put: &types.Put{TableName: &w.table, Item: item,
 		ConditionExpression: condition, ExpressionAttributeValues: values}}}
 	for _, e := range emptied {
-		item, err := w.membershipsItem(profile.Memberships{Fragment: e.Fragment, Version: e.Version})
+		item, err := w.membershipsItem(profile.Memberships{Fragment: e.Fragment, Version: e.Version, Into: m.Fragment})
 		if err != nil {
 			return fault.As(fault.Permanent, err)
 		}
 		condition, values := guard(e.Version)
 		all = append(all, types.TransactWriteItem{Put: &types.Put{TableName: &w.table, Item: item,
+			ConditionExpression: condition, ExpressionAttributeValues: values}})
+	}
+	for _, m := range held {
+		condition, values := guard(m.Version)
+		all = append(all, types.TransactWriteItem{ConditionCheck: &types.ConditionCheck{TableName: &w.table, Key: w.memberships(m.Fragment),
 			ConditionExpression: condition, ExpressionAttributeValues: values}})
 	}
 	_, err = w.db.TransactWriteItems(ctx, &dynamodb.TransactWriteItemsInput{TransactItems: all})
