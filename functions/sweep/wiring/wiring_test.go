@@ -10,7 +10,7 @@ import (
 	"loophub/shared/aws/deps"
 )
 
-var environment = map[string]string{"LOOPHUB_INBOX_TABLE": awstest.Inbox, "LOOPHUB_SPILL_QUEUE": awstest.Queue}
+var environment = map[string]string{"LOOPHUB_INBOX_TABLE": awstest.Inbox, "LOOPHUB_HUB_TABLE": awstest.Hub, "LOOPHUB_SPILL_QUEUE": awstest.Queue}
 
 func TestNew(t *testing.T) {
 	c, log := awstest.New(t), &bytes.Buffer{}
