@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 
 	"loophub/shared/contact"
@@ -84,11 +85,58 @@ func (h *handling) views(ctx context.Context, groups [][]profile.Fragment) ([]vi
 	if err != nil {
 		return nil, err
 	}
+	kept, err := h.memberships(ctx, slices.Concat(groups...))
+	if err != nil {
+		return nil, err
+	}
 	list := make([]view, 0, len(groups))
 	for _, g := range groups {
-		list = append(list, viewOf(profile.Combine(g, identities, h.rules.Limits)))
+		v := viewOf(profile.Combine(g, identities, h.rules.Limits))
+		v.Segments = h.segmentsOf(g, kept)
+		list = append(list, v)
 	}
 	return list, nil
+}
+
+// memberships reads what is kept under fragments.
+func (h *handling) memberships(ctx context.Context, fragments []profile.Fragment) (map[profile.ID]profile.Memberships, error) {
+	if len(fragments) == 0 || len(h.workspace.Segments) == 0 {
+		return nil, nil
+	}
+	ids := make([]profile.ID, len(fragments))
+	for n, f := range fragments {
+		ids[n] = f.ID
+	}
+	l, err := h.hub.Memberships(ctx, ids)
+	if err != nil {
+		return nil, fmt.Errorf("reading memberships: %w", err)
+	}
+	m := map[profile.ID]profile.Memberships{}
+	for _, one := range l {
+		m[one.Fragment] = one
+	}
+	return m, nil
+}
+
+// segmentsOf lists the segments that a profile is in, by name: those of the
+// definition that counts, under any of its fragments, since when the first was.
+func (h *handling) segmentsOf(members []profile.Fragment, kept map[profile.ID]profile.Memberships) []membership {
+	since := map[string]int64{}
+	for _, f := range members {
+		for name, s := range kept[f.ID].Segments {
+			if _, defined := h.workspace.Segments[name]; !defined || !s.In() {
+				continue
+			}
+			if old, there := since[name]; !there || s.Since < old {
+				since[name] = s.Since
+			}
+		}
+	}
+	l := []membership{}
+	for _, name := range slices.Sorted(maps.Keys(since)) {
+		l = append(l, membership{name, stamp(since[name])})
+	}
+	return l
 }
 
 // identities reads what is stored of all identifiers that fragments claim.

@@ -22,6 +22,7 @@ type store struct {
 	index      map[profile.ID][]api.Indexed
 	fragments  map[profile.ID]profile.Fragment
 	identities map[string]profile.Identity
+	kept       map[profile.ID]profile.Memberships
 }
 
 func newStore(w *world, id string) *store {
@@ -202,6 +203,18 @@ func (s *store) OlderOrders(_ context.Context, id profile.ID, since time.Time) (
 		if ok && at == id && o.At >= since.UnixMilli() && !slices.Contains(s.fragments[id].State.Recent, o) {
 			l = append(l, o)
 		}
+	}
+	return l, nil
+}
+
+func (s *store) Memberships(_ context.Context, ids []profile.ID) ([]profile.Memberships, error) {
+	if err := s.world.step("memberships"); err != nil {
+		return nil, err
+	}
+	l := make([]profile.Memberships, len(ids))
+	for n, id := range ids {
+		l[n] = s.kept[id]
+		l[n].Fragment = id
 	}
 	return l, nil
 }
