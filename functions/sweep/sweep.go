@@ -69,12 +69,12 @@ func New(c Config) *Stage { return &Stage{c} }
 // task is one thing that sweep does, in a file of its own. It works until its time
 // is up, and finishes what it began with the whole of ctx.
 type task struct {
-	share float64 // of the time that is left when its turn comes
-	run   func(s *Stage, ctx, working context.Context, l []Workspace) report
+	most time.Duration // that it may take of the run; 0 = all that is left
+	run  func(s *Stage, ctx, working context.Context, l []Workspace) report
 }
 
 // tasks take their turns: who waits for a moment first.
-var tasks = []task{{0.6, (*Stage).dues}, {0.3, (*Stage).reviews}, {1, (*Stage).spill}}
+var tasks = []task{{25 * time.Second, (*Stage).dues}, {10 * time.Second, (*Stage).reviews}, {0, (*Stage).spill}}
 
 // report is what a task did.
 type report struct {
@@ -105,9 +105,9 @@ func (s *Stage) Handle(ctx context.Context) error {
 func (s *Stage) turn(ctx, whole context.Context, t task, l []Workspace) {
 	start := s.Now()
 	working := whole
-	if deadline, _ := whole.Deadline(); t.share < 1 {
+	if t.most > 0 {
 		var cancel context.CancelFunc
-		working, cancel = context.WithTimeout(whole, time.Duration(float64(time.Until(deadline))*t.share))
+		working, cancel = context.WithTimeout(whole, t.most)
 		defer cancel()
 	}
 	if r := t.run(s, ctx, working, l); !r.idle {

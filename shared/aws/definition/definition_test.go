@@ -325,3 +325,58 @@ func TestStoredForm(t *testing.T) {
 		t.Errorf("%s, %v", b, err)
 	}
 }
+
+// TestRegistry: every workspace that was applied is in the registry, with a digest
+// that differs where its segments do, and only there.
+func TestRegistry(t *testing.T) {
+	w := newWorld(t)
+	w.writer = definition.NewWriter(w.db, w.ssm, awstest.Hub, awstest.Prefix, []connector.Manifest{{Name: "till"}},
+		strings.NewReader(strings.Repeat("random bytes of a test ", 100)), func(string, string, *time.Location, func(int, int, string)) {})
+	registered := func() (digest string, there bool) {
+		out, err := w.db.GetItem(t.Context(), &dynamodb.GetItemInput{TableName: aws.String(awstest.Hub), Key: map[string]types.AttributeValue{
+			"pk": &types.AttributeValueMemberS{Value: "workspaces"}, "sk": &types.AttributeValueMemberS{Value: "saigon"}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if g, ok := out.Item["g"].(*types.AttributeValueMemberS); ok {
+			return g.Value, true
+		}
+		return "", out.Item != nil
+	}
+	w.apply(t, file)
+	if g, there := registered(); !there || g != "" {
+		t.Error(g, there)
+	}
+	seen := map[string]bool{"": true}
+	for _, step := range []struct {
+		text string
+		same bool
+	}{
+		{file + "segments:\n  vip: {about: One, when: orders.count > 1}\n", false},
+		{file + "segments:\n  vip: {about: Two, when: orders.count > 1}\n", true},
+		{file + "segments:\n  vip: {when: orders.count > 2}\n", false},
+		{file + "segments:\n  gold: {when: orders.count > 2}\n", false},
+		{strings.Replace(file, "Ho_Chi_Minh", "Tokyo", 1) + "segments:\n  gold: {when: orders.count > 2}\n", false},
+		{file, true},
+	} {
+		w.apply(t, step.text)
+		g, there := registered()
+		if !there || seen[g] != step.same {
+			t.Errorf("%s: %q", step.text, g)
+		}
+		seen[g] = true
+	}
+	// A workspace that is older than the registry comes in when it is applied again.
+	if _, err := w.db.DeleteItem(t.Context(), &dynamodb.DeleteItemInput{TableName: aws.String(awstest.Hub), Key: map[string]types.AttributeValue{
+		"pk": &types.AttributeValueMemberS{Value: "workspaces"}, "sk": &types.AttributeValueMemberS{Value: "saigon"}}}); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if a := w.apply(t, file); a.Changed {
+			t.Error(a)
+		}
+	}
+	if _, there := registered(); !there {
+		t.Error("not registered")
+	}
+}
