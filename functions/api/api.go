@@ -47,6 +47,8 @@ type Profiles interface {
 	Identities(ctx context.Context, ids []string) (map[string]profile.Identity, error)
 	// OlderOrders are a fragment's orders beyond its newest, placed at since or later.
 	OlderOrders(ctx context.Context, id profile.ID, since time.Time) ([]profile.Order, error)
+	// Memberships are what is kept of segments under fragments, in the order of ids.
+	Memberships(ctx context.Context, ids []profile.ID) ([]profile.Memberships, error)
 }
 
 // History is the log of facts, and where it speaks of a fragment.

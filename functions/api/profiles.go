@@ -1,7 +1,6 @@
 package api
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -71,91 +70,12 @@ func (h *handling) claimants(ctx context.Context, kind profile.Kind, text string
 }
 
 // groups reads the profiles that fragments belong to, each with all its fragments.
-// While a link is being made or cut, members do not agree on who they are: then it
-// looks once more, and after that takes what there is.
 func (h *handling) groups(ctx context.Context, seeds []profile.ID) ([][]profile.Fragment, error) {
-	if len(seeds) == 0 {
-		return nil, nil
+	l, err := profile.Around(ctx, h.hub.Fragments, seeds)
+	if err != nil {
+		return nil, fmt.Errorf("reading fragments: %w", err)
 	}
-	for look := 1; ; look++ {
-		at, err := h.neighbourhood(ctx, seeds)
-		if err != nil {
-			return nil, err
-		}
-		if look == 2 || agreed(at) {
-			return gather(seeds, at), nil
-		}
-	}
-}
-
-// neighbourhood reads fragments and their fellow members. What is not stored is left out.
-func (h *handling) neighbourhood(ctx context.Context, seeds []profile.ID) (map[profile.ID]profile.Fragment, error) {
-	at := map[profile.ID]profile.Fragment{}
-	read := func(ids []profile.ID) error {
-		if len(ids) == 0 {
-			return nil
-		}
-		list, err := h.hub.Fragments(ctx, ids)
-		if err != nil {
-			return fmt.Errorf("reading fragments: %w", err)
-		}
-		for _, f := range list {
-			if f.Version != 0 {
-				at[f.ID] = f
-			}
-		}
-		return nil
-	}
-	if err := read(seeds); err != nil {
-		return nil, err
-	}
-	missing := map[profile.ID]bool{}
-	for _, f := range at {
-		for _, m := range f.Profile() {
-			if _, there := at[m]; !there {
-				missing[m] = true
-			}
-		}
-	}
-	return at, read(slices.Sorted(maps.Keys(missing)))
-}
-
-// agreed tells whether all members of each profile name the same members.
-func agreed(at map[profile.ID]profile.Fragment) bool {
-	for _, f := range at {
-		for _, m := range f.Profile() {
-			if fellow, there := at[m]; !there || !slices.Equal(fellow.Profile(), f.Profile()) {
-				return false
-			}
-		}
-	}
-	return true
-}
-
-// gather makes the profiles of the seeds, each fragment in one: where members do
-// not agree, the one who names most has the say.
-func gather(seeds []profile.ID, at map[profile.ID]profile.Fragment) [][]profile.Fragment {
-	seeds = slices.SortedFunc(slices.Values(seeds), func(a, b profile.ID) int {
-		return cmp.Or(cmp.Compare(len(at[b].Members), len(at[a].Members)), cmp.Compare(a, b))
-	})
-	taken := map[profile.ID]bool{}
-	var groups [][]profile.Fragment
-	for _, s := range seeds {
-		f, stored := at[s]
-		if !stored || taken[s] {
-			continue
-		}
-		var group []profile.Fragment
-		for _, m := range f.Profile() {
-			if fellow, there := at[m]; there && !taken[m] {
-				taken[m] = true
-				group = append(group, fellow)
-			}
-		}
-		groups = append(groups, group)
-	}
-	slices.SortFunc(groups, func(a, b []profile.Fragment) int { return cmp.Compare(a[0].ID, b[0].ID) })
-	return groups
+	return l, nil
 }
 
 // views combines profiles with what lies on their addresses, which is read last: a
@@ -165,25 +85,67 @@ func (h *handling) views(ctx context.Context, groups [][]profile.Fragment) ([]vi
 	if err != nil {
 		return nil, err
 	}
+	kept, err := h.memberships(ctx, slices.Concat(groups...))
+	if err != nil {
+		return nil, err
+	}
 	list := make([]view, 0, len(groups))
 	for _, g := range groups {
-		list = append(list, viewOf(profile.Combine(g, identities, h.rules.Limits)))
+		v := viewOf(profile.Combine(g, identities, h.rules.Limits))
+		v.Segments = h.segmentsOf(g, kept)
+		list = append(list, v)
 	}
 	return list, nil
 }
 
-// identities reads what is stored of all identifiers that fragments claim.
-func (h *handling) identities(ctx context.Context, fragments []profile.Fragment) (map[string]profile.Identity, error) {
-	claims := map[string]bool{}
-	for _, f := range fragments {
-		for id := range f.State.Claims {
-			claims[id] = true
+// memberships reads what is kept under fragments.
+func (h *handling) memberships(ctx context.Context, fragments []profile.Fragment) (map[profile.ID]profile.Memberships, error) {
+	if len(fragments) == 0 || len(h.workspace.Segments) == 0 {
+		return nil, nil
+	}
+	ids := make([]profile.ID, len(fragments))
+	for n, f := range fragments {
+		ids[n] = f.ID
+	}
+	l, err := h.hub.Memberships(ctx, ids)
+	if err != nil {
+		return nil, fmt.Errorf("reading memberships: %w", err)
+	}
+	m := map[profile.ID]profile.Memberships{}
+	for _, one := range l {
+		m[one.Fragment] = one
+	}
+	return m, nil
+}
+
+// segmentsOf lists the segments that a profile is in, by name: those of the
+// definition that counts, under any of its fragments, since when the first was.
+func (h *handling) segmentsOf(members []profile.Fragment, kept map[profile.ID]profile.Memberships) []membership {
+	since := map[string]int64{}
+	for _, f := range members {
+		for name, s := range kept[f.ID].Segments {
+			if _, defined := h.workspace.Segments[name]; !defined || !s.In() {
+				continue
+			}
+			if old, there := since[name]; !there || s.Since < old {
+				since[name] = s.Since
+			}
 		}
 	}
+	l := []membership{}
+	for _, name := range slices.Sorted(maps.Keys(since)) {
+		l = append(l, membership{name, stamp(since[name])})
+	}
+	return l
+}
+
+// identities reads what is stored of all identifiers that fragments claim.
+func (h *handling) identities(ctx context.Context, fragments []profile.Fragment) (map[string]profile.Identity, error) {
+	claims := profile.Claims(fragments)
 	if len(claims) == 0 {
 		return nil, nil
 	}
-	m, err := h.hub.Identities(ctx, slices.Sorted(maps.Keys(claims)))
+	m, err := h.hub.Identities(ctx, claims)
 	if err != nil {
 		return nil, fmt.Errorf("reading identities: %w", err)
 	}

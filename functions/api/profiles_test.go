@@ -3,19 +3,30 @@ package api_test
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
+	"slices"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"loophub/events"
 	"loophub/shared/profile"
+	"loophub/shared/workspace"
 )
 
 func TestProfile(t *testing.T) {
 	w := newWorld()
 	s := w.stores["saigon"]
 	s.take(lan()...)
+	since := time.Date(2026, 11, 20, 0, 30, 0, 0, time.UTC)
+	w.segments = map[string]workspace.Segment{"vip": {Name: "vip"}, "loyal": {Name: "loyal"}}
+	s.kept = map[profile.ID]profile.Memberships{}
+	for n, f := range slices.Sorted(maps.Keys(s.fragments)) { // not yet joined: the first decides
+		s.kept[f] = profile.Memberships{Segments: map[string]profile.Standing{
+			"vip": {Since: since.Add(time.Duration(n) * time.Hour).UnixMilli()}, "loyal": {}, "gone": {Since: 1}}}
+	}
 	got := w.get(t, "/v1/profiles?email=LAN@Marker.example")
 	list, _ := got["profiles"].([]any)
 	if len(list) != 1 {
@@ -49,6 +60,7 @@ func TestProfile(t *testing.T) {
 		"consent": {"email:marketing":{"given":false,"granted_at":"2026-11-20T00:10:00.000Z","withdrawn_at":"2026-11-20T00:50:00.000Z"}},
 		"tags": ["khách quen","vip"],
 		"checkout": {"connection":"shop","checkout":"c1","started_at":"2026-11-20T01:00:00.000Z","completed_at":null,"total":70000,"currency":"VND"},
+		"segments": [{"name":"vip","since":"2026-11-20T00:30:00.000Z"}],
 		"members": ["`+string(c)+`",`+members+`]}`), &want); err != nil {
 		t.Fatal(err)
 	}
@@ -132,7 +144,7 @@ func TestBareProfile(t *testing.T) {
 	id := string(w.stores["saigon"].customer("shop", "1"))
 	p := w.get(t, "/v1/profiles?id="+id)["profiles"].([]any)[0]
 	want := map[string]any{
-		"id": id, "traits": map[string]any{}, "identities": []any{}, "consent": map[string]any{}, "tags": []any{}, "checkout": nil, "members": []any{id},
+		"id": id, "traits": map[string]any{}, "identities": []any{}, "consent": map[string]any{}, "tags": []any{}, "checkout": nil, "segments": []any{}, "members": []any{id},
 		"sources": []any{map[string]any{"connection": "shop", "customer": "1"}},
 		"orders":  map[string]any{"count": 0.0, "revenue": []any{}, "first": nil, "last": nil, "recent": []any{}}}
 	if diff := cmp.Diff(want, p); diff != "" {

@@ -31,6 +31,7 @@ type store struct {
 	sends      []message.Send
 	controls   workspace.Controls
 	turns      []workspace.Turn // newest first
+	kept       map[profile.ID]profile.Memberships
 }
 
 func newStore(w *world, id string) *store {
@@ -263,4 +264,16 @@ func (s *store) Turns(_ context.Context, before string, limit int) ([]workspace.
 		return rest[:limit], fmt.Sprintf("0000000000000#%08d", from+limit), nil
 	}
 	return s.turns[from:], "", nil
+}
+
+func (s *store) Memberships(_ context.Context, ids []profile.ID) ([]profile.Memberships, error) {
+	if err := s.world.step("memberships"); err != nil {
+		return nil, err
+	}
+	l := make([]profile.Memberships, len(ids))
+	for n, id := range ids {
+		l[n] = s.kept[id]
+		l[n].Fragment = id
+	}
+	return l, nil
 }

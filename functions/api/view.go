@@ -26,7 +26,13 @@ type view struct {
 	Consent    map[string]consent `json:"consent"`
 	Tags       []string           `json:"tags"`
 	Checkout   *checkout          `json:"checkout"`
+	Segments   []membership       `json:"segments"`
 	Members    []profile.ID       `json:"members"`
+}
+
+type membership struct {
+	Name  string `json:"name"`
+	Since string `json:"since"`
 }
 
 type identity struct {

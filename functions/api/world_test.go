@@ -48,7 +48,7 @@ type world struct {
 var now = time.Date(2026, 11, 20, 2, 14, 32, 123_456_789, time.UTC)
 
 func newWorld() *world {
-	w := &world{log: &bytes.Buffer{}, stores: map[string]*store{}, fail: map[string]error{},
+	w := &world{journeys: map[string]workspace.Journey{"come-back": {}}, log: &bytes.Buffer{}, stores: map[string]*store{}, fail: map[string]error{},
 		put: map[delivery.Key]delivery.Sealed{}, decided: map[delivery.Key][]api.Decision{},
 		parked: map[string][]delivery.Summary{}, received: map[string][]delivery.Summary{}}
 	for _, id := range []string{"saigon", "hanoi"} {

@@ -1,148 +1,128 @@
-// Package sweep runs each minute and brings what waits to where it belongs: the
-// spill queue into the Inbox.
+// Package sweep runs each minute and brings what waits to where it belongs: moments
+// that have come to the stages that wait for them, the spill queue into the Inbox,
+// and profiles to the segments that became others.
 package sweep
 
 import (
 	"context"
 	"time"
 
-	"loophub/shared/delivery"
+	"loophub/events"
 	"loophub/shared/telemetry"
 )
 
-// Queue is the spill queue.
-type Queue interface {
-	// Receive takes up to ten deliveries; none means that the queue is empty.
-	Receive(ctx context.Context) ([]delivery.Spilled, error)
-	Delete(ctx context.Context, receipts []string) error
-}
+// Stages are the queues of stages, by the stage's name.
+type Stages map[string]Sender
 
-// Inbox stores deliveries. Storing one again is harmless.
-type Inbox interface {
-	Put(ctx context.Context, s delivery.Sealed) (delivery.Key, delivery.Outcome, error)
+// Sender is the queue of one stage.
+type Sender interface {
+	// Send sends up to ten events. failed are the positions of those that were not
+	// taken; err says that none was.
+	Send(ctx context.Context, l []events.Envelope) (failed []int, err error)
 }
 
 // Config is what the stage stands on.
 type Config struct {
 	Queue Queue
 	Inbox Inbox
-	Log   *telemetry.Log
-	Now   func() time.Time
+	// Workspaces lists those that there are.
+	Workspaces func(ctx context.Context) ([]Workspace, error)
+	Hub        func(workspace string) Hub
+	Stages     Stages // what waits for a stage that is not among them goes on waiting
+	Log        *telemetry.Log
+	Now        func() time.Time
+}
+
+// Workspace is one that there is.
+type Workspace struct {
+	ID       string
+	Segments string // digest of its segments; "" = it has none
+}
+
+// Hub is one workspace's part of the Hub.
+type Hub interface {
+	Moments
+	Reviews
 }
 
 const (
 	reserve = 5 * time.Second  // left of the function's time for deleting and logging
 	longest = 50 * time.Second // a run, where the context has no deadline
+	perSend = 10               // events that Send takes
 )
 
-// Outcomes of a run.
+// Outcomes of a task.
 const (
-	drained telemetry.Outcome = "drained" // the queue is empty
-	stopped telemetry.Outcome = "stopped" // time ran out; the next run goes on
-	failed  telemetry.Outcome = "failed"  // something stays in the queue
+	drained  telemetry.Outcome = "drained"  // the spill queue is empty
+	told     telemetry.Outcome = "told"     // all moments that have come are told
+	reviewed telemetry.Outcome = "reviewed" // so many more profiles are to be looked at
+	stopped  telemetry.Outcome = "stopped"  // time ran out; the next run goes on
+	failed   telemetry.Outcome = "failed"   // something goes on waiting
 )
 
-// Stage drains the spill queue.
+// Stage is sweep.
 type Stage struct{ Config }
 
 // New makes the stage.
 func New(c Config) *Stage { return &Stage{c} }
 
-// Handle drains the queue for as long as the function may run. What can't be stored
-// stays in the queue, comes back after its visibility time-out, and goes to the
-// dead-letter queue when the queue's receives, about a day of them, run out. The
-// error is always nil: what is wrong stands in the log and its metrics, and the
-// next minute tries again.
+// task is one thing that sweep does, in a file of its own. It works until its time
+// is up, and finishes what it began with the whole of ctx.
+type task struct {
+	most time.Duration // that it may take of the run; 0 = all that is left
+	run  func(s *Stage, ctx, working context.Context, l []Workspace) report
+}
+
+// tasks take their turns: who waits for a moment first.
+var tasks = []task{{25 * time.Second, (*Stage).dues}, {10 * time.Second, (*Stage).reviews}, {0, (*Stage).spill}}
+
+// report is what a task did.
+type report struct {
+	outcome telemetry.Outcome
+	err     error // the last
+	items   int
+	idle    bool // nothing was to be done: not worth a line
+	counts  []telemetry.Count
+}
+
+// Handle runs all tasks for as long as the function may run. The error is always
+// nil: what is wrong stands in the log and its metrics, and the next minute tries
+// again.
 func (s *Stage) Handle(ctx context.Context) error {
+	whole, cancel := budget(ctx)
+	defer cancel()
 	start := s.Now()
-	r := s.drain(ctx)
-	if r.outcome == drained && r.stored+r.failures == 0 {
-		return nil // an idle minute is not worth a line
+	l, err := s.Workspaces(whole)
+	if err != nil { // the spill queue can be drained all the same
+		s.write(ctx, start, report{outcome: failed, err: err, counts: []telemetry.Count{{Metric: telemetry.Failures, N: 1}}})
 	}
-	s.Log.Write(ctx, start, telemetry.Line{
-		Outcome: r.outcome, Err: r.err, Items: r.stored + r.failures, Duration: s.Now().Sub(start),
-		Counts: []telemetry.Count{{Metric: telemetry.Deliveries, N: r.stored}, {Metric: telemetry.Failures, N: r.failures},
-			{Metric: telemetry.Duplicates, N: r.duplicates}, {Metric: telemetry.Clashes, N: r.clashes}},
-	})
+	for _, t := range tasks {
+		s.turn(ctx, whole, t, l)
+	}
 	return nil
 }
 
-// budget is the time for receiving and storing.
+func (s *Stage) turn(ctx, whole context.Context, t task, l []Workspace) {
+	start := s.Now()
+	working := whole
+	if t.most > 0 {
+		var cancel context.CancelFunc
+		working, cancel = context.WithTimeout(whole, t.most)
+		defer cancel()
+	}
+	if r := t.run(s, ctx, working, l); !r.idle {
+		s.write(ctx, start, r)
+	}
+}
+
+func (s *Stage) write(ctx context.Context, start time.Time, r report) {
+	s.Log.Write(ctx, start, telemetry.Line{Outcome: r.outcome, Err: r.err, Items: r.items, Duration: s.Now().Sub(start), Counts: r.counts})
+}
+
+// budget is the time for working.
 func budget(ctx context.Context) (context.Context, context.CancelFunc) {
 	if deadline, ok := ctx.Deadline(); ok {
 		return context.WithDeadline(ctx, deadline.Add(-reserve))
 	}
 	return context.WithTimeout(ctx, longest)
-}
-
-// run is what a run did.
-type run struct {
-	outcome                               telemetry.Outcome
-	err                                   error // the last
-	stored, duplicates, clashes, failures int
-}
-
-func (s *Stage) drain(ctx context.Context) run {
-	var r run
-	working, cancel := budget(ctx)
-	defer cancel()
-	for working.Err() == nil {
-		batch, err := s.Queue.Receive(working)
-		if err != nil {
-			r.fail(err)
-			return r
-		}
-		if len(batch) == 0 {
-			if r.outcome == "" {
-				r.outcome = drained
-			}
-			return r
-		}
-		stored, works := s.store(working, batch, &r)
-		if len(stored) > 0 {
-			// Beyond the working time too: what was stored should not come back.
-			if err := s.Queue.Delete(ctx, stored); err != nil {
-				r.fail(err) // it will come back, and be found stored
-			}
-		}
-		if !works {
-			return r // the Inbox takes nothing: don't use up the receives of the rest
-		}
-	}
-	if r.outcome == "" {
-		r.outcome = stopped
-	}
-	return r
-}
-
-// store puts a batch into the Inbox and gives the receipts of what lies there now;
-// works is false when the Inbox took none of what it was given.
-func (s *Stage) store(ctx context.Context, batch []delivery.Spilled, r *run) (receipts []string, works bool) {
-	tried := 0
-	for _, d := range batch {
-		if d.Err != nil {
-			r.fail(d.Err)
-			continue
-		}
-		tried++
-		_, outcome, err := s.Inbox.Put(ctx, d.Sealed)
-		if err != nil {
-			r.fail(err)
-			continue
-		}
-		switch outcome {
-		case delivery.Duplicate:
-			r.duplicates++
-		case delivery.Clash:
-			r.clashes++
-		}
-		r.stored++
-		receipts = append(receipts, d.Receipt)
-	}
-	return receipts, tried == 0 || len(receipts) > 0
-}
-
-func (r *run) fail(err error) {
-	r.outcome, r.err = failed, err
-	r.failures++
 }

@@ -23,6 +23,8 @@ import (
 	"loophub/shared/telemetry"
 )
 
+func none(context.Context) ([]sweep.Workspace, error) { return nil, nil }
+
 type world struct {
 	*awstest.Cloud
 	t     testing.TB
@@ -36,7 +38,7 @@ func newWorld(t testing.TB) *world {
 	w := &world{Cloud: awstest.New(t), t: t}
 	w.spill = spill.New(sqs.NewFromConfig(w.Config()), awstest.Queue, nil)
 	w.inbox = inbox.New(dynamodb.NewFromConfig(w.Config()), awstest.Inbox, nil)
-	w.stage = sweep.New(sweep.Config{Queue: w.spill, Inbox: w.inbox, Log: telemetry.New(&w.log, "sweep"), Now: w.Now})
+	w.stage = sweep.New(sweep.Config{Workspaces: none, Queue: w.spill, Inbox: w.inbox, Log: telemetry.New(&w.log, "sweep"), Now: w.Now})
 	return w
 }
 
@@ -236,7 +238,7 @@ func TestTimeRunsOut(t *testing.T) {
 					want = deadline - 5*time.Second
 				}
 				start := time.Now()
-				stage := sweep.New(sweep.Config{Queue: s, Inbox: s, Log: telemetry.New(log, "sweep"), Now: time.Now})
+				stage := sweep.New(sweep.Config{Workspaces: none, Queue: s, Inbox: s, Log: telemetry.New(log, "sweep"), Now: time.Now})
 				if err := stage.Handle(ctx); err != nil {
 					t.Fatal(err)
 				}
@@ -253,7 +255,7 @@ func TestTimeRunsOut(t *testing.T) {
 
 func TestErrorsOfTheQueueAreNotReturned(t *testing.T) {
 	log := &bytes.Buffer{}
-	stage := sweep.New(sweep.Config{Queue: broken{}, Log: telemetry.New(log, "sweep"), Now: time.Now})
+	stage := sweep.New(sweep.Config{Workspaces: none, Queue: broken{}, Log: telemetry.New(log, "sweep"), Now: time.Now})
 	for range 2 {
 		if err := stage.Handle(t.Context()); err != nil || !strings.Contains(log.String(), `"failures":1`) {
 			t.Error(err, log)

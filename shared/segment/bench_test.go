@@ -48,6 +48,39 @@ func BenchmarkThousandSegments(b *testing.B) {
 	}
 }
 
+// BenchmarkThousandTurns decides all memberships of one profile, from what is
+// kept to what is to be kept.
+func BenchmarkThousandTurns(b *testing.B) {
+	z := zone(b, "Asia/Ho_Chi_Minh")
+	now := time.Date(2026, 3, 10, 12, 0, 0, 0, z)
+	var l []profile.Order
+	for n := range 12 {
+		l = append(l, order(fmt.Sprint(n), now.Add(-time.Duration(n*n)*aDay), 100_000))
+	}
+	t := segment.Turning{Segments: thousand(b, z), View: viewOf(l...), Versions: map[profile.ID]int64{"c1": 1}, Now: now}
+	first, err := t.Turn()
+	if err != nil || !first.Older.IsZero() {
+		b.Fatal(first.Older, err)
+	}
+	t.Before = []profile.Memberships{first.After}
+	t.Before[0].Version = 1
+	for name, change := range map[string]func(v *segment.View){
+		"orders": func(v *segment.View) { v.Orders++; v.First = nil },
+		"tags":   func(v *segment.View) { v.Tags = []string{"member"} },
+	} {
+		b.Run(name, func(b *testing.B) {
+			t := t
+			change(&t.View)
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := t.Turn(); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
 func BenchmarkEvaluate(b *testing.B) {
 	z := zone(b, "Asia/Ho_Chi_Minh")
 	now := time.Date(2026, 3, 10, 12, 0, 0, 0, z)

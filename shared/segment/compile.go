@@ -2,7 +2,9 @@ package segment
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -15,6 +17,7 @@ import (
 	"golang.org/x/text/currency"
 
 	"loophub/shared/profile"
+	"loophub/shared/workspace"
 )
 
 // MaxSize is the most bytes that a rule may have.
@@ -24,46 +27,95 @@ const MaxSize = 2 << 10
 // through all tags costs some ten thousand.
 const maxCost = 200_000
 
-// Compile reads a rule. Its error is Problems where the rule is at fault. The
-// zone says where days, weeks, months and years begin.
+// Compile reads a segment's rule. Its error is Problems where the rule is at
+// fault. The zone says where days, weeks, months and years begin.
 func Compile(name string, d Definition, zone *time.Location) (Segment, error) {
-	if zone == nil {
-		zone = time.UTC
-	}
-	if len(d.When) > MaxSize {
-		return Segment{}, Problems{{1, 1, fmt.Sprintf("the rule has %d bytes; use at most %d, or make two segments of it", len(d.When), MaxSize)}}
-	}
-	if strings.TrimSpace(d.When) == "" {
-		return Segment{}, Problems{{1, 1, `the rule is empty; write for example: orders.count > 3`}}
-	}
-	env, err := language()
+	r, err := CompileRule(d.When, zone, ProfileWords)
 	if err != nil {
-		return Segment{}, fmt.Errorf("setting the language of rules up: %w", err)
+		return Segment{}, err
 	}
-	parsed, issues := env.Parse(d.When)
-	if issues.Err() != nil {
-		return Segment{}, complaints(issues, nil)
+	return Segment{name, d.About, r}, nil
+}
+
+// CompileRule reads a condition, as Compile does; words are what it may speak of.
+func CompileRule(text string, zone *time.Location, words Words) (Rule, error) {
+	env, err := language(words)
+	if err != nil {
+		return Rule{}, fmt.Errorf("setting the language of rules up: %w", err)
 	}
-	checked, issues := env.Check(parsed)
-	if issues.Err() != nil {
-		return Segment{}, complaints(issues, parsed.NativeRep())
+	checked, r, err := check(env, text, zone, words)
+	if err != nil {
+		return Rule{}, err
 	}
-	r := &reader{ast: checked.NativeRep(), zone: zone, parts: map[profile.Change]bool{profile.IdentityChanged: true}}
-	celast.PostOrderVisit(r.ast.Expr(), celast.NewExprVisitor(r.read))
 	if checked.OutputType() != cel.BoolType {
 		r.refuse(r.ast.Expr().ID(), "the rule gives %s, not yes or no; compare it, as in: orders.count > 3", checked.OutputType())
 	}
-	if len(r.problems) > 0 {
-		return Segment{}, r.problems.sorted()
-	}
-	if err := affordable(env, checked); err != nil {
-		return Segment{}, err
+	if err := r.done(env, checked); err != nil {
+		return Rule{}, err
 	}
 	rule, err := r.split(env, r.ast.Expr())
 	if err != nil {
-		return Segment{}, fmt.Errorf("planning segment %s: %w", name, err)
+		return Rule{}, fmt.Errorf("planning a rule: %w", err)
 	}
-	return Segment{name, d.About, d.When, zone, rule, r.reads(), r.windows}, nil
+	return Rule{text, r.zone, rule, r.reads(), r.windows, digest(r.zone.String(), text)}, nil
+}
+
+// check reads a text as far as CEL's checker sees it.
+func check(env *cel.Env, text string, zone *time.Location, words Words) (*cel.Ast, *reader, error) {
+	if zone == nil {
+		zone = time.UTC
+	}
+	if len(text) > MaxSize {
+		return nil, nil, Problems{{1, 1, fmt.Sprintf("the rule has %d bytes; use at most %d, or make two of it", len(text), MaxSize)}}
+	}
+	if strings.TrimSpace(text) == "" {
+		return nil, nil, Problems{{1, 1, `the rule is empty; write for example: orders.count > 3`}}
+	}
+	parsed, issues := env.Parse(text)
+	if issues.Err() != nil {
+		return nil, nil, complaints(issues, nil, words)
+	}
+	checked, issues := env.Check(parsed)
+	if issues.Err() != nil {
+		return nil, nil, complaints(issues, parsed.NativeRep(), words)
+	}
+	r := &reader{ast: checked.NativeRep(), zone: zone, parts: map[profile.Change]bool{profile.IdentityChanged: true}}
+	celast.PostOrderVisit(r.ast.Expr(), celast.NewExprVisitor(r.read))
+	return checked, r, nil
+}
+
+// done tells whether nothing is wrong with what was read.
+func (r *reader) done(env *cel.Env, checked *cel.Ast) error {
+	if len(r.problems) > 0 {
+		return r.problems.sorted()
+	}
+	return affordable(env, checked)
+}
+
+// Checks holds the rules of all segments of a workspace against the language.
+func Checks(w workspace.Workspace, refuse workspace.Refuse) {
+	zone, err := time.LoadLocation(w.Zone)
+	if err != nil {
+		zone = time.UTC // the zone itself is refused where it stands
+	}
+	for _, name := range slices.Sorted(maps.Keys(w.Segments)) {
+		_, err := CompileRule(w.Segments[name].When, zone, ProfileWords)
+		Refuse(err, func(line, column int, reason string) { refuse("segments."+name+".when", line, column, reason) })
+	}
+}
+
+// Refuse tells what the error of CompileRule or CompileExpression finds wrong;
+// nil is nothing.
+func Refuse(err error, refuse func(line, column int, reason string)) {
+	var problems Problems
+	switch {
+	case errors.As(err, &problems):
+		for _, p := range problems {
+			refuse(p.Line, p.Column, p.Reason)
+		}
+	case err != nil:
+		refuse(1, 1, err.Error())
+	}
 }
 
 // split takes the rule apart at the && and || of its top.
@@ -118,7 +170,7 @@ type reader struct {
 // parts that the variables show.
 var parts = map[string]profile.Change{
 	"orders": profile.OrdersChanged, "traits": profile.TraitsChanged, "tags": profile.TagsChanged,
-	"consents": profile.ConsentChanged, "checkout": profile.CheckoutChanged, "sources": profile.IdentityChanged,
+	"consents": profile.ConsentChanged, "occurred": profile.EventsChanged, "checkout": profile.CheckoutChanged, "sources": profile.IdentityChanged,
 }
 
 func (r *reader) reads() []profile.Change {
@@ -154,7 +206,10 @@ func (r *reader) read(e celast.Expr) {
 	}
 }
 
-var subjectPattern = regexp.MustCompile(`^[a-z][a-z0-9_]*:[a-z][a-z0-9_]*$`)
+var (
+	subjectPattern = regexp.MustCompile(`^[a-z][a-z0-9_]*:[a-z][a-z0-9_]*$`)
+	eventPattern   = regexp.MustCompile(`^[\pL\pN][\pL\pN ._:-]{0,99}$`)
+)
 
 // call checks the words that our functions take: each must stand in the rule, so
 // that it can be checked now.
@@ -176,6 +231,8 @@ func (r *reader) call(e celast.Expr) {
 		if valid && r.ast.GetType(c.Target().ID()).TypeName() == ordersType.TypeName() {
 			r.windows = append(r.windows, lookup{r.zone, f, text})
 		}
+	case "named":
+		valid = eventPattern.MatchString(text)
 	case "given":
 		valid = len(text) <= 100 && subjectPattern.MatchString(text)
 	default:
@@ -195,6 +252,7 @@ const (
 var advices = map[string]string{
 	"within": `within takes a whole number and min, h, d or w, such as "30d", up to ten years`,
 	"during": calendarAdvice,
+	"named":  `events takes the name of an event, such as "product.viewed"`,
 	"given":  `consent takes a channel and a purpose, such as "email:marketing"`,
 	"total":  currencyAdvice, "net": currencyAdvice, "refunded": currencyAdvice, "average": currencyAdvice,
 }
@@ -205,7 +263,7 @@ func (p Problems) sorted() Problems {
 }
 
 // complaints turns what CEL says into problems that a marketer's engineer can use.
-func complaints(issues *cel.Issues, parsed *celast.AST) Problems {
+func complaints(issues *cel.Issues, parsed *celast.AST, words Words) Problems {
 	var problems Problems
 	for _, e := range issues.Errors() {
 		line, column := 1, 1
@@ -216,7 +274,7 @@ func complaints(issues *cel.Issues, parsed *celast.AST) Problems {
 		if r := []rune(reason); len(r) > 300 {
 			reason = string(r[:300]) + "…"
 		}
-		problems = append(problems, Problem{line, column, plain(reason, e.ExprID, parsed)})
+		problems = append(problems, Problem{line, column, plain(reason, e.ExprID, parsed, words)})
 	}
 	if len(problems) == 0 {
 		problems = Problems{{1, 1, "the rule can't be read"}}
@@ -231,9 +289,9 @@ var (
 )
 
 // plain says in our words what CEL says in its own.
-func plain(reason string, id int64, parsed *celast.AST) string {
+func plain(reason string, id int64, parsed *celast.AST, words Words) string {
 	if m := undeclared.FindStringSubmatch(reason); m != nil {
-		return fmt.Sprintf("there is no %q; a rule knows orders, traits, tags, consent(…), checkout and sources", m[1])
+		return unknown(m[1], words)
 	}
 	if m := undefined.FindStringSubmatch(reason); m != nil {
 		if parsed != nil && readsTrait(parsed, id) {
@@ -245,6 +303,24 @@ func plain(reason string, id int64, parsed *celast.AST) string {
 		return fmt.Sprintf("%q can't be applied to %s", m[1], m[2])
 	}
 	return strings.TrimPrefix(reason, "ERROR: ")
+}
+
+// unknown says why a word is none.
+func unknown(name string, words Words) string {
+	switch {
+	case name == "segments":
+		return `"segments" can't stand in the rule of a segment, which would hang on the others and they on it; journeys and destinations know it`
+	case name == "campaign" || name == "outcome":
+		return fmt.Sprintf("%q can't stand in a rule: what came of messages decides nothing; the properties of destinations know it", name)
+	}
+	const known = "orders, traits, tags, consent(…), checkout, events(…) and sources"
+	switch words {
+	case SegmentWords:
+		return fmt.Sprintf("there is no %q; a rule knows segments, %s", name, known)
+	case ResultWords:
+		return fmt.Sprintf("there is no %q; an expression knows segments, campaign, outcome, %s", name, known)
+	}
+	return fmt.Sprintf("there is no %q; a rule knows %s", name, known)
 }
 
 // readsTrait tells whether the expression is a field of traits.

@@ -11,7 +11,6 @@ import (
 	"loophub/events"
 	"loophub/shared/profile"
 	"loophub/shared/segment"
-	"loophub/shared/workspace"
 )
 
 func TestCompileRefuses(t *testing.T) {
@@ -67,18 +66,6 @@ func TestCompileNamesEveryProblem(t *testing.T) {
 	var problems segment.Problems
 	if !errors.As(err, &problems) || len(problems) != 4 || problems[0].Line != 1 || problems[1].Line != 2 || problems[1].Column != 15 {
 		t.Errorf("%v", err)
-	}
-}
-
-func TestChecks(t *testing.T) {
-	w := workspace.Workspace{Zone: "Asia/Ho_Chi_Minh", Segments: map[string]workspace.Segment{
-		"bad": {When: `orders.within("x").count > traits.n`}, "good": {When: `orders.count > 1`}}}
-	var said []string
-	segment.Checks(w, func(path string, line, column int, reason string) {
-		said = append(said, fmt.Sprint(path, " ", line, column, reason != ""))
-	})
-	if fmt.Sprint(said) != "[segments.bad.when 1 34 true]" {
-		t.Error(said)
 	}
 }
 

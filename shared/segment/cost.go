@@ -30,6 +30,8 @@ func (sizes) EstimateSize(e checker.AstNode) *checker.SizeEstimate {
 		return &checker.SizeEstimate{Max: 2_000}
 	case len(path) == 1 && path[0] == "sources":
 		return &checker.SizeEstimate{Max: 32}
+	case len(path) == 1 && path[0] == "segments":
+		return &checker.SizeEstimate{Max: 1_000}
 	case len(path) > 0:
 		return &checker.SizeEstimate{Max: 1_000} // a trait, a tag: the catalogue's longest text
 	}
@@ -39,7 +41,7 @@ func (sizes) EstimateSize(e checker.AstNode) *checker.SizeEstimate {
 // EstimateCallCost prices a window like a walk over some orders.
 func (sizes) EstimateCallCost(function, _ string, _ *checker.AstNode, _ []checker.AstNode) *checker.CallEstimate {
 	switch function {
-	case "within", "during", "total", "net", "refunded", "average":
+	case "named", "within", "during", "total", "net", "refunded", "average":
 		return &checker.CallEstimate{CostEstimate: checker.CostEstimate{Min: 1, Max: 20}}
 	}
 	return nil

@@ -42,30 +42,51 @@ type Saw struct {
 
 // Evaluate decides a segment for a view at a moment, and says why.
 func Evaluate(s Segment, v View, now time.Time) (Result, error) {
-	m := At(v, now)
-	d, err := m.Decide(s)
+	r, err := At(v, now).Why(s.Rule)
+	if err != nil {
+		return r, fmt.Errorf("segment %s: %w", s.Name, err)
+	}
+	return r, nil
+}
+
+// Why decides a rule, and says why.
+func (m *Moment) Why(r Rule) (Result, error) {
+	d, err := m.Holds(r)
 	if err != nil || !d.Older.IsZero() {
 		return Result{Decision: d}, err
 	}
-	why, err := m.explain(s)
+	why, err := m.explain(r)
 	return Result{d, why}, err
 }
 
 // Decide gives the bare answer.
 func (m *Moment) Decide(s Segment) (Decision, error) {
-	m.begin(s.zone)
-	in, err := m.holds(s.rule)
+	d, err := m.Holds(s.Rule)
 	if err != nil {
-		return Decision{}, fmt.Errorf("deciding segment %s: %w", s.Name, err)
-	}
-	if m.missing {
-		return Decision{Older: m.older(s.windows)}, nil
-	}
-	d := Decision{In: in}
-	if m.next != 0 {
-		d.Next = time.UnixMilli(m.next).UTC()
+		return d, fmt.Errorf("segment %s: %w", s.Name, err)
 	}
 	return d, nil
+}
+
+// Holds decides a rule: In where it holds.
+func (m *Moment) Holds(r Rule) (Decision, error) {
+	m.begin(r.zone)
+	in, err := m.holds(r.rule)
+	if err != nil {
+		return Decision{}, fmt.Errorf("deciding: %w", err)
+	}
+	if m.missing {
+		return Decision{Older: m.older(r.windows)}, nil
+	}
+	return Decision{In: in, Next: m.due()}, nil
+}
+
+// due is the next moment of the decision that was made.
+func (m *Moment) due() time.Time {
+	if m.next == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(m.next).UTC()
 }
 
 // holds decides from left to right and stops where the rest can't matter: what
@@ -100,13 +121,13 @@ func (m *Moment) leaf(c *clause) (bool, error) {
 
 // explain evaluates every condition, also those that the answer did not need:
 // who asks why not wants to see them all.
-func (m *Moment) explain(s Segment) ([]Clause, error) {
+func (m *Moment) explain(r Rule) ([]Clause, error) {
 	var why []Clause
 	defer func() { m.log = nil }()
 	var visit func(c *clause, deciding bool) (bool, error)
 	visit = func(c *clause, deciding bool) (bool, error) {
 		if c.kids == nil {
-			m.begin(s.zone)
+			m.begin(r.zone)
 			var saw []Saw
 			m.log = &saw
 			is, err := m.leaf(c)
@@ -131,8 +152,8 @@ func (m *Moment) explain(s Segment) ([]Clause, error) {
 		}
 		return result, nil
 	}
-	if _, err := visit(s.rule, true); err != nil {
-		return nil, fmt.Errorf("explaining segment %s: %w", s.Name, err)
+	if _, err := visit(r.rule, true); err != nil {
+		return nil, fmt.Errorf("explaining: %w", err)
 	}
 	return why, nil
 }

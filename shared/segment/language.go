@@ -23,7 +23,25 @@ import (
 // fail: there is no division, no index, no conversion, no regular expression, so
 // that a rule that was accepted has an answer for everybody. Time comes in through
 // within and during alone, whose boundaries are known.
-var language = sync.OnceValues(func() (*cel.Env, error) {
+func language(w Words) (*cel.Env, error) { return languages[w]() }
+
+// Words are what a text may speak of.
+type Words int
+
+// The words. Each knows all of those before it as well.
+const (
+	ProfileWords Words = iota // the profile: what segments are made of
+	SegmentWords              // segments: the names of those that the customer is in
+	ResultWords               // campaign and outcome: what came of the messages that the customer got
+)
+
+var languages = [...]func() (*cel.Env, error){newLanguage(ProfileWords), newLanguage(SegmentWords), newLanguage(ResultWords)}
+
+func newLanguage(w Words) func() (*cel.Env, error) {
+	return sync.OnceValues(func() (*cel.Env, error) { return w.environment() })
+}
+
+func (w Words) environment() (*cel.Env, error) {
 	registry, err := types.NewRegistry()
 	if err != nil {
 		return nil, err
@@ -31,16 +49,22 @@ var language = sync.OnceValues(func() (*cel.Env, error) {
 	options := []cel.EnvOption{
 		cel.CustomTypeProvider(provider{registry}), cel.CustomTypeAdapter(registry),
 		cel.StdLib(cel.StdLibSubset(standard())),
-		cel.Macros(cel.GlobalMacro("consent", 1, consentMacro)),
+		cel.Macros(cel.GlobalMacro("consent", 1, method("consents", "given")), cel.GlobalMacro("events", 1, method("occurred", "named"))),
 		cel.Variable("orders", ordersType), cel.Variable("traits", traitsType), cel.Variable("consents", consentsType),
-		cel.Variable("checkout", checkoutType), cel.Variable("tags", types.NewListType(types.StringType)),
+		cel.Variable("occurred", occurredType), cel.Variable("checkout", checkoutType), cel.Variable("tags", types.NewListType(types.StringType)),
 		cel.Variable("sources", types.NewListType(types.StringType)),
 		cel.EnableMacroCallTracking(), cel.HomogeneousAggregateLiterals(),
 		cel.ParserExpressionSizeLimit(MaxSize), cel.ParserRecursionLimit(60), cel.ParserErrorRecoveryLimit(4),
 		cel.ASTValidators(cel.ValidateComprehensionNestingLimit(1)),
 	}
+	if w >= SegmentWords {
+		options = append(options, cel.Variable("segments", types.NewListType(types.StringType)))
+	}
+	if w >= ResultWords {
+		options = append(options, cel.Variable("campaign", campaignType), cel.Variable("outcome", outcomeType))
+	}
 	return cel.NewCustomEnv(append(options, functions()...)...)
-})
+}
 
 // standard is the part of CEL's library that rules may use.
 func standard() *env.LibrarySubset {
@@ -65,9 +89,11 @@ func standard() *env.LibrarySubset {
 	return subset
 }
 
-// consentMacro writes consent("x") as a method of what holds the consents.
-func consentMacro(h parser.ExprHelper, _ celast.Expr, args []celast.Expr) (celast.Expr, *cel.Error) {
-	return h.NewMemberCall("given", h.NewIdent("consents"), args[0]), nil
+// method writes consent("x") and the like as a method of what holds them all.
+func method(of, name string) cel.MacroFactory {
+	return func(h parser.ExprHelper, _ celast.Expr, args []celast.Expr) (celast.Expr, *cel.Error) {
+		return h.NewMemberCall(name, h.NewIdent(of), args[0]), nil
+	}
 }
 
 // windowed is what within and during can be asked of, summed what adds up amounts.
@@ -88,6 +114,8 @@ func functions() []cel.EnvOption {
 			cel.MemberOverload("orders_"+name, []*types.Type{ordersType, text}, windowType),
 			cel.MemberOverload("order_"+name, []*types.Type{orderType, text}, types.BoolType),
 			cel.MemberOverload("checkout_"+name, []*types.Type{checkoutType, text}, types.BoolType),
+			cel.MemberOverload("events_"+name, []*types.Type{eventsType, text}, someType),
+			cel.MemberOverload("event_"+name, []*types.Type{eventType, text}, types.BoolType),
 			cel.SingletonBinaryBinding(func(on, arg ref.Val) ref.Val {
 				w, ok := on.(windowed)
 				t, isText := arg.(types.String)
@@ -98,9 +126,13 @@ func functions() []cel.EnvOption {
 			})))
 	}
 	for _, name := range []string{"total", "net", "refunded", "average"} {
-		l = append(l, cel.Function(name,
+		overloads := []cel.FunctionOpt{
 			cel.MemberOverload("orders_"+name, []*types.Type{ordersType, text}, number),
-			cel.MemberOverload("window_"+name, []*types.Type{windowType, text}, number),
+			cel.MemberOverload("window_"+name, []*types.Type{windowType, text}, number)}
+		if name == "net" {
+			overloads = append(overloads, cel.MemberOverload("outcome_net", []*types.Type{outcomeType, text}, number))
+		}
+		l = append(l, cel.Function(name, append(overloads,
 			cel.SingletonBinaryBinding(func(on, arg ref.Val) ref.Val {
 				s, ok := on.(summed)
 				t, isText := arg.(types.String)
@@ -108,8 +140,17 @@ func functions() []cel.EnvOption {
 					return types.MaybeNoSuchOverloadErr(on)
 				}
 				return s.sum(name, string(t))
-			})))
+			}))...))
 	}
+	l = append(l, cel.Function("named", cel.MemberOverload("occurred_named", []*types.Type{occurredType, text}, eventsType,
+		cel.BinaryBinding(func(on, arg ref.Val) ref.Val {
+			o, ok := on.(*occurred)
+			t, isText := arg.(types.String)
+			if !ok || !isText {
+				return types.MaybeNoSuchOverloadErr(on)
+			}
+			return o.named(string(t))
+		}))))
 	l = append(l, cel.Function("given", cel.MemberOverload("consents_given", []*types.Type{consentsType, text}, types.BoolType,
 		cel.BinaryBinding(func(on, arg ref.Val) ref.Val {
 			c, ok := on.(*consents)
@@ -204,6 +245,12 @@ var fields = map[string]map[string]*types.Type{
 	checkoutType.TypeName(): {"open": types.BoolType, "completed": types.BoolType, "total": types.IntType, "currency": types.StringType},
 	traitsType.TypeName():   traitFields(),
 	consentsType.TypeName(): {},
+	occurredType.TypeName(): {},
+	eventsType.TypeName():   {"count": types.IntType, "last": eventType},
+	eventType.TypeName():    {},
+	someType.TypeName():     {"count": types.IntType},
+	campaignType.TypeName(): {"journey": types.StringType, "variant": types.StringType, "template": types.StringType, "result": types.StringType, "at": types.StringType},
+	outcomeType.TypeName():  {"count": types.IntType},
 }
 
 func traitFields() map[string]*types.Type {

@@ -38,8 +38,36 @@ func At(v View, now time.Time) *Moment {
 	m.orders, m.known = v.orders()
 	m.values = map[string]ref.Val{
 		"orders": &orders{m: m}, "traits": &person{m: m}, "consents": &consents{m: m}, "checkout": &checkout{m: m},
-		"tags": texts(v.Tags), "sources": texts(connections(v.Sources)),
+		"occurred": &occurred{m: m},
+		"tags":     texts(v.Tags), "sources": texts(connections(v.Sources)),
+		"segments": texts(nil), "campaign": &campaign{m: m}, "outcome": &outcome{m: m},
 	}
+	return m
+}
+
+// Beside is what texts with SegmentWords or ResultWords speak of besides the profile.
+type Beside struct {
+	Segments []string // names of those that the customer is in
+	Campaign Campaign
+	Outcome  Outcome
+}
+
+// Campaign is the last message that was decided about, and where it came from.
+type Campaign struct {
+	Journey, Variant, Template, Result string
+	At                                 time.Time // zero = there is none
+}
+
+// Outcome is what messages brought from a customer.
+type Outcome struct {
+	Count int64            // orders
+	Net   map[string]int64 // by currency, minor units
+}
+
+// With gives the moment what lies beside the profile. It changes the moment.
+func (m *Moment) With(b Beside) *Moment {
+	m.values["segments"] = texts(slices.Sorted(slices.Values(b.Segments)))
+	m.values["campaign"], m.values["outcome"] = &campaign{m: m, Campaign: b.Campaign}, &outcome{m: m, Outcome: b.Outcome}
 	return m
 }
 

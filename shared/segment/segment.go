@@ -4,6 +4,8 @@
 package segment
 
 import (
+	"crypto/sha256"
+	"encoding/base64"
 	"fmt"
 	"strings"
 	"time"
@@ -23,17 +25,35 @@ type Definition struct {
 type Segment struct {
 	Name  string
 	About string
-	When  string
+	Rule
+}
+
+// Rule is a condition over a customer. It may be used by many goroutines.
+type Rule struct {
+	When string
 
 	zone    *time.Location
 	rule    *clause
 	reads   []profile.Change
 	windows []lookup // of the orders
+	digest  string
 }
 
 // Reads are the parts of a profile that the rule looks at: a change of any other
 // part leaves the answer as it is. Whom a profile is made of always counts.
-func (s Segment) Reads() []profile.Change { return s.reads }
+func (r Rule) Reads() []profile.Change { return r.reads }
+
+// Digest tells rules apart: by their text and the zone in which days begin.
+func (r Rule) Digest() string { return r.digest }
+
+// digest is short: it tells apart what one profile or one workspace has.
+func digest(texts ...string) string {
+	h := sha256.New()
+	for _, t := range texts {
+		fmt.Fprintf(h, "%d:%s", len(t), t)
+	}
+	return base64.RawURLEncoding.EncodeToString(h.Sum(nil)[:6])
+}
 
 // clause is a node of the rule's top: what joins others by && or ||, or a
 // condition that is evaluated whole.

@@ -66,6 +66,12 @@ func TestReadyMade(t *testing.T) {
 				v.Consent = map[string]profile.Consent{"email:marketing": {Granted: 2, Withdrawn: 2}, "sms:marketing": {Granted: 1}}
 			})}},
 		"lost": {[]segment.View{orders(long...)}, []segment.View{orders(), orders(append(long, ago(179*aDay))...)}},
+		"viewed-not-bought": {
+			[]segment.View{viewing(ago(time.Hour)), viewing(ago(7*aDay - time.Millisecond))},
+			[]segment.View{viewing(ago(7 * aDay)), viewing(), person(func(v *segment.View) {
+				*v = orders(ago(aDay))
+				v.Events = viewing(ago(time.Hour)).Events
+			})}},
 		"abandoned": {
 			[]segment.View{open(ago(time.Hour).UnixMilli(), 0)},
 			[]segment.View{open(ago(59*time.Minute).UnixMilli(), 0), open(ago(2*time.Hour).UnixMilli(), ago(time.Hour).UnixMilli()), orders()}},

@@ -23,6 +23,12 @@ var (
 	checkoutType = object("Checkout")
 	traitsType   = object("Traits")
 	consentsType = object("Consents")
+	occurredType = object("Occurred")
+	eventsType   = object("Events")
+	eventType    = object("Event")
+	someType     = object("EventWindow") // not Window: there are no older events to ask for
+	campaignType = object("Campaign")
+	outcomeType  = object("Outcome")
 )
 
 func object(name string) *types.Type { return types.NewObjectType(name, traits.IndexerType) }

@@ -44,6 +44,11 @@ const (
 	Delayed    Metric = "delayed"    // messages that wait for a moment
 	Held       Metric = "held"       // kept for when something that is paused goes on
 	Uncertain  Metric = "uncertain"  // messages of which nobody knows whether they were sent
+	Entered    Metric = "entered"    // memberships that began
+	Left       Metric = "left"       // memberships that ended
+	Stale      Metric = "stale"      // of events: what they say was taken in before
+	Told       Metric = "told"       // moments that came, and whose stage was told
+	Reviewed   Metric = "reviewed"   // profiles that are looked at anew, since segments became others
 	Failures   Metric = "failures"   // could not be handled; the sender or the queue tries again
 )
 

@@ -141,16 +141,6 @@ func TestVersions(t *testing.T) {
 	}
 }
 
-func TestWorkspaces(t *testing.T) {
-	w := newWorld(t)
-	for _, id := range []string{"saigon", "hanoi", "saigon"} {
-		w.apply(t, strings.Replace(file, "saigon", id, 1)+"# "+id)
-	}
-	if got, err := w.reader.Workspaces(t.Context()); err != nil || !cmp.Equal(got, []string{"hanoi", "saigon"}) {
-		t.Error(got, err)
-	}
-}
-
 // TestLargeFile: a file of the greatest size is kept, whatever its texts are full
 // of; one that would not fit into an item is refused before anything is written.
 func TestLargeFile(t *testing.T) {
@@ -396,5 +386,60 @@ func TestStoredForm(t *testing.T) {
 	want := `{"workspace":"a","name":"b","country":"VN","currency":"VND","timezone":"UTC","connections":{"c":{"name":"c","connector":"d","settings":{"e":"f"}}},"identity":{"denied_emails":["g@h"],"denied_phones":["0"]}}`
 	if err != nil || string(b) != want {
 		t.Errorf("%s, %v", b, err)
+	}
+}
+
+// TestRegistry: every workspace that was applied is in the registry, with a digest
+// that differs where its segments do, and only there.
+func TestRegistry(t *testing.T) {
+	w := newWorld(t)
+	w.writer = definition.NewWriter(w.db, w.ssm, awstest.Hub, awstest.Prefix, []connector.Manifest{{Name: "till"}},
+		strings.NewReader(strings.Repeat("random bytes of a test ", 100)), func(workspace.Workspace, workspace.Refuse) {})
+	registered := func() (digest string, there bool) {
+		out, err := w.db.GetItem(t.Context(), &dynamodb.GetItemInput{TableName: aws.String(awstest.Hub), Key: map[string]types.AttributeValue{
+			"pk": &types.AttributeValueMemberS{Value: "workspaces"}, "sk": &types.AttributeValueMemberS{Value: "saigon"}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if g, ok := out.Item["g"].(*types.AttributeValueMemberS); ok {
+			return g.Value, true
+		}
+		return "", out.Item != nil
+	}
+	w.apply(t, file)
+	if g, there := registered(); !there || g != "" {
+		t.Error(g, there)
+	}
+	seen := map[string]bool{"": true}
+	for _, step := range []struct {
+		text string
+		same bool
+	}{
+		{file + "segments:\n  vip: {about: One, when: orders.count > 1}\n", false},
+		{file + "segments:\n  vip: {about: Two, when: orders.count > 1}\n", true},
+		{file + "segments:\n  vip: {when: orders.count > 2}\n", false},
+		{file + "segments:\n  gold: {when: orders.count > 2}\n", false},
+		{strings.Replace(file, "Ho_Chi_Minh", "Tokyo", 1) + "segments:\n  gold: {when: orders.count > 2}\n", false},
+		{file, true},
+	} {
+		w.apply(t, step.text)
+		g, there := registered()
+		if !there || seen[g] != step.same {
+			t.Errorf("%s: %q", step.text, g)
+		}
+		seen[g] = true
+	}
+	// A workspace that is older than the registry comes in when it is applied again.
+	if _, err := w.db.DeleteItem(t.Context(), &dynamodb.DeleteItemInput{TableName: aws.String(awstest.Hub), Key: map[string]types.AttributeValue{
+		"pk": &types.AttributeValueMemberS{Value: "workspaces"}, "sk": &types.AttributeValueMemberS{Value: "saigon"}}}); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if a := w.apply(t, file); a.Changed {
+			t.Error(a)
+		}
+	}
+	if _, there := registered(); !there {
+		t.Error("not registered")
 	}
 }

@@ -3,7 +3,7 @@
 //
 //	<workspace>#definition  CURRENT      what counts now
 //	<workspace>#definition  V#00000001   every version that ever did
-//	workspaces  <workspace>              which workspaces there are
+//	workspaces              <workspace>  which workspaces there are
 //	<prefix>/<workspace>/connections/<name>/secrets   JSON array, any may sign
 //	<prefix>/<workspace>/tokens                       JSON array of API tokens
 //	<prefix>/<workspace>/identity-key                 32 bytes, base64, for ever
@@ -92,26 +92,6 @@ func (r *Reader) Version(ctx context.Context, id string, version int) (workspace
 		}
 		return s.workspace, nil
 	})
-}
-
-// Workspaces lists the workspaces that ever had a definition, sorted.
-func (r *Reader) Workspaces(ctx context.Context) ([]string, error) {
-	var ids []string
-	pages := dynamodb.NewQueryPaginator(r.db, &dynamodb.QueryInput{TableName: &r.table, ConsistentRead: aws.Bool(true),
-		KeyConditionExpression:    aws.String("pk = :all"),
-		ExpressionAttributeValues: map[string]types.AttributeValue{":all": &types.AttributeValueMemberS{Value: registry}}})
-	for pages.HasMorePages() {
-		page, err := pages.NextPage(ctx)
-		if err != nil {
-			return nil, fmt.Errorf("listing workspaces: %w", err)
-		}
-		for _, item := range page.Items {
-			if id, ok := item["sk"].(*types.AttributeValueMemberS); ok {
-				ids = append(ids, id.Value)
-			}
-		}
-	}
-	return ids, nil
 }
 
 // Secrets are what signs the deliveries of a connection; none where none is set.

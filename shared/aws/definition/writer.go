@@ -99,12 +99,15 @@ func (w *Writer) Apply(ctx context.Context, text []byte) (Applied, error) {
 		return Applied{}, fmt.Errorf("reading definition of %s: %w", ws.ID, err)
 	}
 	if old.text == string(text) && string(old.json) == string(body) {
+		if err := w.register(ctx, ws); err != nil { // it may be older than the registry
+			return Applied{}, fmt.Errorf("registering %s: %w", ws.ID, err)
+		}
 		ws.Version = old.version
 		return Applied{ws, old.version, false}, nil
 	}
 	next := old.version + 1
 	ws.Version = next
-	if err := w.write(ctx, ws.ID, next, text, body); err != nil {
+	if err := w.write(ctx, ws, next, text, body); err != nil {
 		return Applied{}, fmt.Errorf("writing definition of %s: %w", ws.ID, err)
 	}
 	return Applied{ws, next, true}, nil
@@ -120,9 +123,19 @@ func encode(ws workspace.Workspace) ([]byte, error) {
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), err
 }
 
-func (w *Writer) write(ctx context.Context, id string, version int, text, body []byte) error {
+func (w *Writer) register(ctx context.Context, ws workspace.Workspace) error {
+	_, err := w.db.PutItem(ctx, &dynamodb.PutItemInput{TableName: &w.table, Item: registered(ws),
+		ConditionExpression: aws.String("attribute_not_exists(pk)")})
+	var there *types.ConditionalCheckFailedException
+	if errors.As(err, &there) {
+		return nil
+	}
+	return err
+}
+
+func (w *Writer) write(ctx context.Context, ws workspace.Workspace, version int, text, body []byte) error {
 	item := func(sort string) map[string]types.AttributeValue {
-		m := key(id, sort)
+		m := key(ws.ID, sort)
 		m[attrFormat] = &types.AttributeValueMemberN{Value: formatNow}
 		m[attrVersion] = number(version)
 		m[attrText] = &types.AttributeValueMemberS{Value: string(text)}
@@ -139,8 +152,7 @@ func (w *Writer) write(ctx context.Context, id string, version int, text, body [
 		{Put: &types.Put{TableName: &w.table, Item: item(sortVersion(version)),
 			ConditionExpression: aws.String("attribute_not_exists(pk)")}},
 		{Put: now},
-		{Put: &types.Put{TableName: &w.table, Item: map[string]types.AttributeValue{
-			"pk": &types.AttributeValueMemberS{Value: registry}, "sk": &types.AttributeValueMemberS{Value: id}}}},
+		{Put: &types.Put{TableName: &w.table, Item: registered(ws)}},
 	}})
 	var cancelled *types.TransactionCanceledException
 	if errors.As(err, &cancelled) {

@@ -1,17 +1,23 @@
-// Package hub is the Hub table as unify and api use it: facts, fragments and
-// identities of one workspace.
+// Package hub is the Hub table: facts, fragments, identities and what stages keep
+// of one workspace.
 //
 //	<ws>#r#<record>     f#<fact id>       a fact; the log of a record is a set
 //	<ws>#x#<fragment>   <ms>#<record>     the record may concern the fragment
 //	<ws>#g#<fragment>   STATE             a fragment, under its version
 //	<ws>#g#<fragment>   o#<ms>#<record>   an order beyond the newest
+//	<ws>#g#<fragment>   SEGMENTS          memberships of its profile, under their version
 //	<ws>#i#<kind/hash>  STATE             an identity, under its version
+//	<ws>#d#<hour>#<n>   <ms>#<stage>|<what>  a moment that a stage waits for
+//	<ws>#d#             CURSOR            up to where moments were told
+//	<ws>#d#             REVIEW            up to where profiles were looked at anew
+//	workspaces          <ws>              which workspaces there are, written by shared/aws/definition
 //
 // Attributes: d what is stored, packed; v version; r when a fact was first
 // received, Unix ms. For publish: ev what changed, p the profile and oc what
 // occurred, a JSON list of events.Occurrence, of a fragment; of any other item that
 // announces something, ev "+" and an, a JSON list of events.Announcement. Whoever
-// rewrites an item leaves these out, unless there is something new to tell.
+// rewrites an item leaves these out, unless there is something new to tell. a is the
+// moment that is armed, Unix ms; x when DynamoDB may delete the item, Unix seconds.
 package hub
 
 import (

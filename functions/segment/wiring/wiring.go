@@ -1,0 +1,47 @@
+// Package wiring joins the segment stage to AWS.
+package wiring
+
+import (
+	"context"
+	"time"
+
+	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/ssm"
+
+	"loophub/functions/segment"
+	"loophub/shared/aws/definition"
+	"loophub/shared/aws/deps"
+	"loophub/shared/aws/hub"
+	"loophub/shared/profile"
+	"loophub/shared/telemetry"
+)
+
+// New makes the handler of the segment function.
+func New(d deps.Deps) (lambda.Handler, error) {
+	v := d.Variables()
+	var (
+		hubTable   = v.Required("LOOPHUB_HUB_TABLE")
+		parameters = v.Required("LOOPHUB_PARAMETERS")
+	)
+	if err := v.Err(); err != nil {
+		return nil, err
+	}
+	db := dynamodb.NewFromConfig(d.Config)
+	table := hub.New(db, hubTable)
+	return lambda.NewHandler(segment.New(segment.Config{
+		Definitions: definition.NewReader(db, ssm.NewFromConfig(d.Config), hubTable, parameters, d.Now),
+		Hub:         func(workspace string) segment.Hub { return part{table.In(workspace)} },
+		Pause:       deps.Pause(50 * time.Millisecond),
+		Log:         telemetry.New(d.Output(), "segment"),
+		Now:         d.Now,
+	}).Handle), nil
+}
+
+// part is a workspace's part of the Hub in the words of the stage.
+type part struct{ hub.Workspace }
+
+// Arm has a profile looked at again.
+func (p part) Arm(ctx context.Context, fragment profile.ID, at time.Time) error {
+	return p.Workspace.Arm(ctx, "segment", string(fragment), at)
+}
