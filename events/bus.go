@@ -19,6 +19,7 @@ const (
 	MessageDecided   = "message.decided.v1"   // Message: it was sent, dropped, or its fate is unknown
 	OutcomeChanged   = "outcome.changed.v1"   // Outcome: what messages brought from a profile is another sum now
 	TaskCreated      = "task.created.v1"      // Task
+	EntryRequested   = "entry.requested.v1"   // EntryRequest: somebody asked through the API for an entry into a journey
 	DueReached       = "due.reached.v1"       // Due: on queues alone; sweep sends it straight to the stage that asked for it
 )
 
@@ -95,6 +96,13 @@ type Outcome struct {
 type Task struct {
 	Fragment string `json:"fragment"`
 	Task     string `json:"task"`
+}
+
+// EntryRequest names a wish that a customer enter a journey.
+type EntryRequest struct {
+	Fragment string `json:"fragment"`
+	Journey  string `json:"journey"`
+	ID       string `json:"id"` // the caller's
 }
 
 // Due says that a moment which somebody waits for has come.
