@@ -127,6 +127,7 @@ type Head struct {
 	Status     Status     `json:"status,omitempty"`
 	Began      int64      `json:"began,omitempty"`
 	Ended      int64      `json:"ended,omitempty"`
+	Due        int64      `json:"due,omitempty"`     // when to look at it again, Unix ms
 	Listens    []string   `json:"listens,omitempty"` // events that concern the entry as it stands
 	Date       int64      `json:"date,omitempty"`    // the next day that is armed, Unix ms
 }
@@ -137,7 +138,7 @@ func (h Head) Open() bool { return h.Status == Active || h.Status == Holdout }
 // Head is the head that an entry has, given the one before.
 func (j Journey) Head(e Entry, before Head) Head {
 	h := Head{Fragment: e.Fragment, Journey: e.Journey, Revision: before.Revision, Date: before.Date, Entry: e.ID,
-		Definition: e.Definition, Person: e.Person, Status: e.Status, Began: e.Began, Ended: e.Ended}
+		Definition: e.Definition, Person: e.Person, Status: e.Status, Began: e.Began, Ended: e.Ended, Due: e.Due}
 	if !e.Open() {
 		return h
 	}

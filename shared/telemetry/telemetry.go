@@ -37,6 +37,10 @@ const (
 	Retried    Metric = "retried"    // deliveries sent to the retry queue
 	Overgrown  Metric = "overgrown"  // fragments that stand alone because too many would be one person
 	Announced  Metric = "announced"  // changes put on the bus
+	Entered    Metric = "entered"    // people who began a journey
+	Requested  Metric = "requested"  // messages that journeys asked for
+	PoolEmpty  Metric = "pool_empty" // times that no voucher was left to take
+	Held       Metric = "held"       // kept for when something that is paused goes on
 	Failures   Metric = "failures"   // could not be handled; the sender or the queue tries again
 )
 
