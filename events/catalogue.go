@@ -114,6 +114,8 @@ var Catalogue = map[Kind]map[string]Field{
 		"customer_a": {Type: ID, About: "customer record of this connection"},
 		"customer_b": {Type: ID, About: "customer record of this connection"},
 		"by":         {Type: String, About: "who decided: a role or a source, never an address"},
+		"fragment":   {Type: ID, About: "fragment id, of a decision on its tags"},
+		"tag:":       {Type: Op, Words: []string{"+", "-"}, About: "one tag that we ourselves add or remove; a source's snapshot does not undo it"},
 	},
 	Privacy: {
 		"request":  {Type: Op, Words: []string{"access", "erase", "erase_shop"}, About: "what is asked for"},

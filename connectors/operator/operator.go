@@ -56,7 +56,7 @@ func (d Decisions) Request() (connector.Request, error) {
 // New describes the connector.
 func New() connector.Connector {
 	m := connector.Manifest{
-		Name: Name, Title: "Decisions of operators", Rank: 1, Internal: true, Topics: []string{"decisions"},
+		Name: Name, Title: "Decisions of operators", Rank: 1, Internal: true, Topics: []string{"decisions", "tags"},
 		Refusal: http.StatusNotFound,
 	}
 	return connector.Connector{Manifest: m, Source: func(s connector.Settings) (connector.Source, error) {
@@ -75,7 +75,7 @@ func (source) Verify(connector.Request, []connector.Secret) error {
 	return errors.New("verifying: decisions are made through the API, never posted here")
 }
 
-// Key: one delivery of decisions is an object of its own.
+// Key: one delivery is an object of its own.
 func (source) Key(r connector.Request) (object, delivery string) {
 	id := connector.Digest(r.Body)
 	return "decisions:" + id, id
@@ -87,6 +87,9 @@ func (source) Decode(r connector.Request) ([]events.Fact, []connector.Fault) {
 	body, err := document.Parse(r.Body)
 	list := body.Field("decisions")
 	at, timed := moment(body.Field("at"))
+	if tags := body.Field("tags"); err == nil && tags.Kind() == document.Array && timed {
+		return tagged(tags, contact.Line(body.Field("by").Text(), 100), at)
+	}
 	if err != nil || list.Kind() != document.Array || !timed {
 		return nil, []connector.Fault{{Class: connector.Undecodable, Reason: `decisions: the body needs "decisions" and "at" in Unix ms`}}
 	}

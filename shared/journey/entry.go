@@ -43,12 +43,13 @@ type Entry struct {
 	Due        int64             `json:"due,omitempty"`  // when to look again, Unix ms; 0 = never
 	Held       bool              `json:"held,omitempty"` // it is or was a holdout
 	Choices    []Choice          `json:"choices,omitempty"`
-	Voucher    *Voucher          `json:"voucher,omitempty"` // the newest
-	Goal       int64             `json:"goal,omitempty"`    // when it was reached, Unix ms
-	Used       []string          `json:"used,omitempty"`    // occurrences that had their effect, newest last
-	Count      int               `json:"count"`             // steps taken
-	Steps      []Taken           `json:"steps"`             // the newest of them
-	Revision   int64             `json:"-"`                 // of the stored item; 0 = not stored
+	Voucher    *Voucher          `json:"voucher,omitempty"`  // the newest
+	Messages   []string          `json:"messages,omitempty"` // that it asked for, newest last
+	Goal       int64             `json:"goal,omitempty"`     // when it was reached, Unix ms
+	Used       []string          `json:"used,omitempty"`     // occurrences that had their effect, newest last
+	Count      int               `json:"count"`              // steps taken
+	Steps      []Taken           `json:"steps"`              // the newest of them
+	Revision   int64             `json:"-"`                  // of the stored item; 0 = not stored
 }
 
 // Choice is the way that a split sent somebody.
@@ -73,7 +74,7 @@ type Taken struct {
 
 const (
 	maxSteps  = 60  // that an entry keeps
-	maxUsed   = 24  // occurrences that it remembers
+	maxUsed   = 24  // occurrences that it remembers, and messages
 	maxRun    = 200 // steps that one call takes
 	maxWrites = 60  // items that one call's effects may take: a transaction holds a hundred
 )
@@ -105,6 +106,12 @@ func (e *Entry) note(now time.Time, step, what, why string) {
 func (e *Entry) use(o events.Occurrence) {
 	e.Used = append(slices.Clone(e.Used), mark(o))
 	e.Used = e.Used[max(0, len(e.Used)-maxUsed):]
+}
+
+// concerns tells whether an occurrence is the entry's: what becomes of a message is
+// that of those that it asked for, or of any where it asked for none.
+func (e *Entry) concerns(o events.Occurrence) bool {
+	return o.Message == "" || len(e.Messages) == 0 || slices.Contains(e.Messages, o.Message)
 }
 
 // mark names an occurrence.

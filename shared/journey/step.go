@@ -123,7 +123,7 @@ func (r *run) occurred(what string, from, until int64) (found events.Occurrence,
 	})
 	for _, o := range l {
 		at := min(o.At, r.given.Now.UnixMilli())
-		if o.What == what && from <= at && at < until && !slices.Contains(r.e.Used, mark(o)) {
+		if o.What == what && from <= at && at < until && r.e.concerns(o) && !slices.Contains(r.e.Used, mark(o)) {
 			return o, at, true
 		}
 	}
@@ -336,6 +336,8 @@ func (r *run) effect(n node) {
 			m.Voucher = *e.Voucher
 		}
 		r.out.Messages = append(r.out.Messages, m)
+		e.Messages = append(slices.Clone(e.Messages), m.ID)
+		e.Messages = e.Messages[max(0, len(e.Messages)-maxUsed):]
 		r.take(n, "send "+s.Send, "message "+m.ID, n.next)
 	case s.Tag != nil:
 		r.out.Tags = append(r.out.Tags, Tagging{e.Fragment, s.Tag.Add, s.Tag.Remove, cause, now.UnixMilli()})

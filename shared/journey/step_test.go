@@ -248,6 +248,19 @@ func TestOneOccurrenceOnce(t *testing.T) {
 	w.want(journey.Active, "send plain", "send plain")
 }
 
+// TestClickOnAnotherMessage: whoever waits for a click waits for one on what the
+// journey sent.
+func TestClickOnAnotherMessage(t *testing.T) {
+	w := enter(t, steps(send("plain"), waitFor("message.clicked", aDay, list(send("plain")), nil)), noon)
+	click := came("message.clicked", "email|message|1", noon.Add(time.Minute))
+	click.Message = "another"
+	w.step(noon.Add(time.Minute), click)
+	w.want(journey.Active, "send plain")
+	click.Message = w.e.Messages[0]
+	w.step(noon.Add(time.Minute), click)
+	w.want(journey.Finished, "send plain", "send plain")
+}
+
 func TestGoal(t *testing.T) {
 	def := steps(wait(3*aDay), send("plain"))
 	def.Goal = &workspace.Goal{Event: "order.placed", Within: 2 * aDay}

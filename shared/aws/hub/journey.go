@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -26,7 +27,9 @@ import (
 //	<ws>#g#<fragment>  r#<journey>#<id>      somebody asked through the API for an entry
 //	<ws>#j#<journey>   v#<version>           definition by which somebody is inside
 
-func (w Workspace) head(id profile.ID, journey string) key { return w.key("g", string(id), "j#"+journey) }
+func (w Workspace) head(id profile.ID, journey string) key {
+	return w.key("g", string(id), "j#"+journey)
+}
 func (w Workspace) entry(id profile.ID, journey, entry string) key {
 	return w.key("g", string(id), "j#"+journey+"#"+entry)
 }
@@ -210,6 +213,9 @@ func (w Workspace) CommitHead(ctx context.Context, h journey.Head) error {
 	return won(err)
 }
 
+// requestKept is how long a message is kept, like the links in it.
+const requestKept = 400 * 24 * time.Hour
+
 // requestItem is a message as a journey asks for it; the message stage goes on with it.
 func (w Workspace) requestItem(r journey.Request) (key, error) {
 	item := w.key("g", string(r.Fragment), "m#"+r.ID)
@@ -220,11 +226,12 @@ func (w Workspace) requestItem(r journey.Request) (key, error) {
 	}{"requested", r}); err != nil {
 		return nil, err
 	}
-	return item, announce(item, events.MessageRequested, events.Message{Fragment: string(r.Fragment), Message: r.ID})
+	item["x"] = number(time.UnixMilli(r.At).Add(requestKept).Unix())
+	return item, carries(item, events.MessageRequested, events.Message{Fragment: string(r.Fragment), Message: r.ID})
 }
 
-// announce lets publish put an event on the bus once the item is committed.
-func announce(item key, kind string, data any) error {
+// carries lets publish put an event on the bus once the item is committed.
+func carries(item key, kind string, data any) error {
 	b, err := json.Marshal(data)
 	if err != nil {
 		return fmt.Errorf("encoding %s: %w", kind, err)
@@ -278,7 +285,7 @@ func (w Workspace) Ask(ctx context.Context, a Asked) (fresh bool, err error) {
 		return false, fault.As(fault.Permanent, err)
 	}
 	item["v"] = number(1)
-	if err := announce(item, events.EntryRequested, events.EntryRequest{Fragment: string(a.Fragment), Journey: a.Journey, ID: a.ID}); err != nil {
+	if err := carries(item, events.EntryRequested, events.EntryRequest{Fragment: string(a.Fragment), Journey: a.Journey, ID: a.ID}); err != nil {
 		return false, fault.As(fault.Permanent, err)
 	}
 	_, err = w.db.PutItem(ctx, &dynamodb.PutItemInput{TableName: &w.table, Item: item, ConditionExpression: aws.String("attribute_not_exists(pk)")})

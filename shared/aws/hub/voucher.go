@@ -25,16 +25,16 @@ import (
 // The last is the claim on a code: it is put once, whatever pool it is uploaded to,
 // so that a code is given away once.
 
-// place spreads codes over a pool: merchants upload them in rows, and takers that
+// spread lays codes over a pool: merchants upload them in rows, and takers that
 // start at random places should seldom meet.
-func place(code string) string {
+func spread(code string) string {
 	sum := sha256.Sum256([]byte(code))
 	return events.Short(sum[:])
 }
 
 func (w Workspace) code(code string) key { return w.key("v", code, "STATE") }
 func (w Workspace) available(pool, code string) key {
-	return w.key("p", pool, "a#"+place(code)+"#"+code)
+	return w.key("p", pool, "a#"+spread(code)+"#"+code)
 }
 
 const (

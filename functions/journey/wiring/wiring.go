@@ -1,0 +1,100 @@
+// Package wiring joins the journey stage to AWS.
+package wiring
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+
+	connector "loophub/connectors"
+	"loophub/connectors/operator"
+	stage "loophub/functions/journey"
+	"loophub/shared/aws/definition"
+	"loophub/shared/aws/deps"
+	"loophub/shared/aws/hub"
+	"loophub/shared/aws/inbox"
+	"loophub/shared/delivery"
+	"loophub/shared/journey"
+	"loophub/shared/profile"
+	"loophub/shared/telemetry"
+)
+
+// New makes the handler of the journey function.
+func New(d deps.Deps) (lambda.Handler, error) {
+	v := d.Variables()
+	var (
+		inboxTable = v.Required("LOOPHUB_INBOX_TABLE")
+		hubTable   = v.Required("LOOPHUB_HUB_TABLE")
+	)
+	if err := v.Err(); err != nil {
+		return nil, err
+	}
+	db := dynamodb.NewFromConfig(d.Config)
+	table := hub.New(db, hubTable)
+	return stage.New(stage.Config{
+		Definitions: definition.NewReader(db, nil, hubTable, "", d.Now), // it asks for no secret
+		Hub:         func(workspace string) stage.Hub { return part{table.In(workspace)} },
+		// What it puts there is small; it opens no delivery.
+		Tags:  tagger{inbox.New(db, inboxTable, nil), d.Now},
+		Pause: deps.Pause(20 * time.Millisecond),
+		Log:   telemetry.New(d.Output(), stage.Name),
+		Now:   d.Now,
+	}), nil
+}
+
+// part is a workspace's part of the Hub in the words of the stage.
+type part struct{ hub.Workspace }
+
+// Commit writes a step whole.
+func (p part) Commit(ctx context.Context, s stage.Step) error {
+	return p.CommitStep(ctx, hub.Step{Head: s.Head, Others: s.Others, Outcome: s.Outcome})
+}
+
+// Properties are those that came with a wish.
+func (p part) Properties(ctx context.Context, fragment profile.ID, name, id string) (map[string]string, int64, error) {
+	a, err := p.AskedFor(ctx, fragment, name, id)
+	return a.Properties, a.At, err
+}
+
+// Paused tells whether an operator has stopped a journey.
+func (p part) Paused(ctx context.Context, name string) (bool, error) {
+	c, err := p.Controls(ctx)
+	return c.Stops(hub.Control(hub.ControlJourney, name)), err
+}
+
+// Hold keeps something until the journey goes on.
+func (p part) Hold(ctx context.Context, name, stage, what string) error {
+	return p.Workspace.Hold(ctx, hub.Control(hub.ControlJourney, name), stage, what)
+}
+
+// tagger puts tags into the Inbox, as the operator's connector reads them.
+type tagger struct {
+	inbox *inbox.Inbox
+	now   func() time.Time
+}
+
+// Tag puts a delivery; the same cause is the same delivery.
+func (t tagger) Tag(ctx context.Context, workspace string, g journey.Tagging) error {
+	one := operator.Tag{Fragment: string(g.Fragment), Name: g.Add, Op: "+", Cause: g.Cause}
+	if g.Add == "" {
+		one.Name, one.Op = g.Remove, "-"
+	}
+	r, err := operator.Tags{Tags: []operator.Tag{one}, By: stage.Name, At: g.At}.Request()
+	if err != nil {
+		return err
+	}
+	// The object is the cause. Another attempt, at another moment, leaves the first
+	// one's words alone.
+	k := delivery.Key{Workspace: workspace, Connection: operator.Name, Object: "tags:" + connector.Digest([]byte(g.Cause)), Delivery: "1"}
+	if _, err := t.inbox.Get(ctx, k, t.now()); err == nil {
+		return nil
+	} else if !errors.Is(err, delivery.ErrAbsent) {
+		return fmt.Errorf("looking for the delivery: %w", err)
+	}
+	_, _, err = t.inbox.Put(ctx, delivery.Seal(delivery.Delivery{Key: k, Request: r}))
+	return err
+}
