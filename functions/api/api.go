@@ -5,6 +5,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -34,6 +35,8 @@ type Definitions interface {
 type Hub interface {
 	Profiles
 	History
+	Journeys
+	Vouchers
 }
 
 // Profiles are fragments and what ties them.
@@ -157,8 +160,9 @@ func (h *handling) handle(ctx context.Context) events.LambdaFunctionURLResponse 
 	if err != nil {
 		return h.refuse(err)
 	}
-	if bodySize(h.event) > MaxBody {
-		return h.refuse(&problem{status: http.StatusRequestEntityTooLarge, code: "too_large", message: "the body is larger than 64 KB; send less at once"})
+	if most := cmp.Or(r.body, MaxBody); bodySize(h.event) > most {
+		return h.refuse(&problem{status: http.StatusRequestEntityTooLarge, code: "too_large",
+			message: fmt.Sprintf("the body is larger than %d KB; send less at once", most>>10)})
 	}
 	if !r.open {
 		if err := h.authorise(ctx); err != nil {

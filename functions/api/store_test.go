@@ -9,6 +9,7 @@ import (
 
 	"loophub/events"
 	"loophub/functions/api"
+	"loophub/shared/journey"
 	"loophub/shared/profile"
 )
 
@@ -22,11 +23,18 @@ type store struct {
 	index      map[profile.ID][]api.Indexed
 	fragments  map[profile.ID]profile.Fragment
 	identities map[string]profile.Identity
+
+	entries []journey.Entry
+	heads   []journey.Head
+	tasks   []journey.Task
+	wishes  map[string]journey.Wish
+	codes   map[string]string // code → pool
 }
 
 func newStore(w *world, id string) *store {
 	return &store{world: w, id: id, rules: profile.NewRules(w.key(id), nil, nil),
-		facts: map[string][]events.Fact{}, index: map[profile.ID][]api.Indexed{}}
+		facts: map[string][]events.Fact{}, index: map[profile.ID][]api.Indexed{},
+		wishes: map[string]journey.Wish{}, codes: map[string]string{}}
 }
 
 // take adds facts as unify does: the index at the time of whatever names first.
@@ -204,4 +212,61 @@ func (s *store) OlderOrders(_ context.Context, id profile.ID, since time.Time) (
 		}
 	}
 	return l, nil
+}
+
+func (s *store) Entries(_ context.Context, fragments []profile.ID, name string) (l []journey.Entry, err error) {
+	for _, e := range s.entries {
+		if e.Journey == name && slices.Contains(fragments, e.Fragment) {
+			l = append(l, e)
+		}
+	}
+	return l, s.world.step("entries")
+}
+
+func (s *store) Heads(_ context.Context, fragments []profile.ID) (l []journey.Head, err error) {
+	for _, h := range s.heads {
+		if slices.Contains(fragments, h.Fragment) {
+			l = append(l, h)
+		}
+	}
+	return l, s.world.step("heads")
+}
+
+func (s *store) Ask(_ context.Context, w journey.Wish) (bool, error) {
+	if err := s.world.step("ask"); err != nil {
+		return false, err
+	}
+	_, there := s.wishes[w.ID]
+	if !there {
+		s.wishes[w.ID] = w
+	}
+	return !there, nil
+}
+
+func (s *store) Tasks(_ context.Context, fragments []profile.ID, limit int) (l []journey.Task, err error) {
+	for _, t := range s.tasks {
+		if slices.Contains(fragments, t.Fragment) && len(l) < limit {
+			l = append(l, t)
+		}
+	}
+	return l, s.world.step("tasks")
+}
+
+func (s *store) Upload(_ context.Context, pool string, codes []string) (added int, err error) {
+	for _, c := range codes {
+		if s.codes[c] == "" {
+			s.codes[c] = pool
+			added++
+		}
+	}
+	return added, s.world.step("upload")
+}
+
+func (s *store) CountCodes(_ context.Context, pool string) (available, used int, err error) {
+	for _, p := range s.codes {
+		if p == pool {
+			available++
+		}
+	}
+	return available, 3, s.world.step("count")
 }

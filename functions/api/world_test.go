@@ -26,6 +26,7 @@ import (
 // world is the stage with two workspaces behind it, whose ports can fail.
 type world struct {
 	segments map[string]workspace.Segment
+	journeys map[string]workspace.Journey
 	stage    *api.Stage
 	log      *bytes.Buffer
 	stores   map[string]*store
@@ -86,7 +87,8 @@ func (w *world) Load(_ context.Context, id string) (workspace.Workspace, error) 
 	for _, name := range append(w.more, "operator", "pos", "shop", "web") {
 		c[name] = workspace.Connection{Name: name}
 	}
-	return workspace.Workspace{ID: id, Country: "VN", Zone: "Asia/Ho_Chi_Minh", Connections: c, Segments: w.segments}, w.step("load")
+	return workspace.Workspace{ID: id, Country: "VN", Zone: "Asia/Ho_Chi_Minh", Connections: c, Segments: w.segments,
+		Journeys: w.journeys, Vouchers: map[string]workspace.Voucher{"ten": {Name: "ten"}}}, w.step("load")
 }
 
 func (w *world) IdentityKey(_ context.Context, id string) ([]byte, error) {

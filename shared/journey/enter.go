@@ -23,6 +23,20 @@ const (
 	ByAPI     Way = "api"
 )
 
+// Wish is that somebody enter a journey, made through the API.
+type Wish struct {
+	Journey    string            `json:"journey"`
+	ID         string            `json:"id"` // the caller's; the same wish twice is one
+	Fragment   profile.ID        `json:"fragment"`
+	Properties map[string]string `json:"properties,omitempty"`
+	At         int64             `json:"at"` // Unix ms
+}
+
+// Cause is the wish as what may let its person in.
+func (w Wish) Cause() Cause {
+	return Cause{Way: ByAPI, Name: w.Journey, Record: w.ID, Fragment: w.Fragment, At: w.At}
+}
+
 // Cause is what may let a person in. Way, Name, Record and, of segments, At name it:
 // the same cause lets in once, however often it comes.
 type Cause struct {

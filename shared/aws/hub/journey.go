@@ -269,17 +269,8 @@ func sortOf(item key) string {
 	return ""
 }
 
-// Asked is a wish for an entry, made through the API.
-type Asked struct {
-	Journey    string            `json:"journey"`
-	ID         string            `json:"id"` // the caller's; the same wish twice is one
-	Fragment   profile.ID        `json:"fragment"`
-	Properties map[string]string `json:"properties,omitempty"`
-	At         int64             `json:"at"` // Unix ms
-}
-
 // Ask stores a wish, if it is new, and announces it.
-func (w Workspace) Ask(ctx context.Context, a Asked) (fresh bool, err error) {
+func (w Workspace) Ask(ctx context.Context, a journey.Wish) (fresh bool, err error) {
 	item := w.key("g", string(a.Fragment), "r#"+a.Journey+"#"+a.ID)
 	if item["d"], err = pack(a); err != nil {
 		return false, fault.As(fault.Permanent, err)
@@ -299,8 +290,8 @@ func (w Workspace) Ask(ctx context.Context, a Asked) (fresh bool, err error) {
 var errNotAsked = errors.New("nobody asked for this entry")
 
 // AskedFor reads a wish.
-func (w Workspace) AskedFor(ctx context.Context, fragment profile.ID, name, id string) (Asked, error) {
-	var a Asked
+func (w Workspace) AskedFor(ctx context.Context, fragment profile.ID, name, id string) (journey.Wish, error) {
+	var a journey.Wish
 	item, err := w.get(ctx, w.key("g", string(fragment), "r#"+name+"#"+id))
 	if err != nil {
 		return a, err

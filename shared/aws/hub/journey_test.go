@@ -139,7 +139,7 @@ func TestKeptJourney(t *testing.T) {
 
 func TestAsk(t *testing.T) {
 	w := newWorld(t)
-	a := Asked{Journey: "come-back", ID: "A-1", Fragment: lan, Properties: map[string]string{"table": "7"}, At: 5}
+	a := journey.Wish{Journey: "come-back", ID: "A-1", Fragment: lan, Properties: map[string]string{"table": "7"}, At: 5}
 	for n := range 2 {
 		if fresh, err := w.Ask(t.Context(), a); err != nil || fresh != (n == 0) {
 			t.Error(fresh, err)
