@@ -1,7 +1,7 @@
 // Package api is what people and scripts ask: profiles and their history, what
 // became of deliveries, and the decisions that only a person can make. It reads
-// the Hub and changes nothing but the Inbox, where a decision is a delivery like
-// any other.
+// the Hub and changes the Inbox, where a decision is a delivery like any other. In
+// the Hub it only adds: voucher codes, and wishes for an entry into a journey.
 package api
 
 import (
