@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"loophub/shared/profile"
-	"loophub/shared/segment"
 	"loophub/shared/workspace"
 )
 
@@ -52,7 +51,7 @@ func (c *checker) no(path, format string, args ...any) {
 }
 
 func (c *checker) rule(path, when string) {
-	segment.Check(path, when, c.zone, func(line, column int, reason string) { c.refuse(c.root+"."+path, line, column, reason) })
+	checkRule(when, c.zone, func(line, column int, reason string) { c.refuse(c.root+"."+path, line, column, reason) })
 }
 
 // span wants a time that can be waited for.

@@ -103,7 +103,7 @@ func (j Journey) MayEnter(heads []Head, v segment.View, now time.Time) (Verdict,
 	if j.when == nil {
 		return Verdict{In: true, Why: "nothing speaks against it"}, nil
 	}
-	d, err := segment.Evaluate(*j.when, v, now)
+	d, err := j.when.decide(v, now)
 	if err != nil {
 		return Verdict{}, fmt.Errorf("deciding who may enter %s: %w", j.Name, err)
 	}

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"loophub/events"
-	"loophub/shared/segment"
 	"loophub/shared/workspace"
 )
 
@@ -95,8 +94,8 @@ type Journey struct {
 	def       workspace.Journey
 	zone      *time.Location
 	templates map[string]Template
-	when      *segment.Segment // of the trigger
-	exit      *segment.Segment
+	when      *rule // of the trigger
+	exit      *rule
 	nodes     []node
 	places    map[string]int
 }
@@ -108,7 +107,7 @@ type node struct {
 	step  workspace.Step
 	ways  []int // into then and else, or into each variant
 	next  int   // after it; end = the journey is over
-	when  *segment.Segment
+	when  *rule
 }
 
 // end is where nothing more comes.
@@ -133,10 +132,10 @@ func Compile(d Definition) (Journey, error) {
 		return Journey{}, err
 	}
 	j := Journey{Name: d.Journey.Name, Version: version, def: d.Journey, zone: zone, templates: d.Templates}
-	if j.when, err = rule("trigger", d.Journey.Trigger.When, zone); err != nil {
+	if j.when, err = compileRule("trigger", d.Journey.Trigger.When, zone); err != nil {
 		return Journey{}, err
 	}
-	if j.exit, err = rule("exit", d.Journey.Exit, zone); err != nil {
+	if j.exit, err = compileRule("exit", d.Journey.Exit, zone); err != nil {
 		return Journey{}, err
 	}
 	j.nodes = flatten(d.Journey.Steps)
@@ -147,23 +146,11 @@ func Compile(d Definition) (Journey, error) {
 		if at.step.Branch == nil {
 			continue
 		}
-		if at.when, err = rule(at.place, at.step.Branch.When, zone); err != nil {
+		if at.when, err = compileRule(at.place, at.step.Branch.When, zone); err != nil {
 			return Journey{}, err
 		}
 	}
 	return j, nil
-}
-
-// rule compiles a rule; nil where there is none.
-func rule(name, when string, zone *time.Location) (*segment.Segment, error) {
-	if when == "" {
-		return nil, nil
-	}
-	s, err := segment.Compile(name, segment.Definition{When: when}, zone)
-	if err != nil {
-		return nil, fmt.Errorf("reading the rule of %s: %w", name, err)
-	}
-	return &s, nil
 }
 
 // flatten brings steps into one list in which each knows where to go from it.

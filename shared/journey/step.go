@@ -187,25 +187,13 @@ func (r *run) leaves() (bool, error) {
 }
 
 // holds decides a rule on the profile as it is.
-func (r *run) holds(s *segment.Segment) (is bool, why string, err error) {
-	d, err := segment.Evaluate(*s, r.given.View, r.given.Now)
+func (r *run) holds(c *rule) (is bool, why string, err error) {
+	d, err := c.decide(r.given.View, r.given.Now)
 	if err != nil {
 		return false, "", err
 	}
 	r.out.Older = d.Older
 	return d.In, reason(d), nil
-}
-
-// reason names the clauses that decided. It holds no values: they are asked for
-// where the profile is, and change with it.
-func reason(d segment.Result) string {
-	var l []string
-	for _, c := range d.Why {
-		if c.Decided {
-			l = append(l, fmt.Sprintf("%s: %v", c.Text, c.Value))
-		}
-	}
-	return strings.Join(l, "; ")
 }
 
 // take notes a step as taken and goes on.
