@@ -252,6 +252,30 @@ func TestBirthday(t *testing.T) {
 	}
 }
 
+// TestOlderOrders: rules that reach beyond the newest orders are decided on all of
+// them, at the door and inside.
+func TestOlderOrders(t *testing.T) {
+	for total, sent := range map[int64]int{2: 0, 3: 1} {
+		w := newWorld(t, workspace.Journey{Trigger: workspace.Trigger{Event: "quiz.done", When: `orders.within("60d").net("VND") >= 5`}, Steps: []workspace.Step{
+			{Branch: &workspace.Branch{When: `orders.within("90d").net("VND") > 5`, Then: []workspace.Step{{Send: "plain"}}}}}})
+		f := w.fragments[lan]
+		f.State.Orders, f.State.Sums = 3, map[string]profile.Sum{"VND": {Orders: 3, Total: 3 + total}}
+		f.State.Recent = []profile.Order{{At: noon.Add(-time.Hour).UnixMilli(), Record: "a", Total: 3, Currency: "VND"}}
+		w.fragments[lan] = f
+		w.older = []profile.Order{{At: noon.Add(-40 * aDay).UnixMilli(), Record: "b", Total: 2, Currency: "VND"},
+			{At: noon.Add(-80 * aDay).UnixMilli(), Record: "c", Total: total - 2, Currency: "VND"}}
+		w.occurred(lan, "quiz.done", "web|event|1")
+		if w.one().Status != journey.Finished || len(w.messages) != sent {
+			t.Error(total, w.one(), w.sent())
+		}
+	}
+	w := newWorld(t, workspace.Journey{Trigger: workspace.Trigger{Event: "quiz.done", When: `orders.count > 3`}, Steps: []workspace.Step{{Send: "plain"}}})
+	w.occurred(lan, "quiz.done", "web|event|1")
+	if len(w.entries) != 0 {
+		t.Error("the trigger's rule does not hold: ", w.entries)
+	}
+}
+
 // TestShuffled: whatever order the messages come in, and how often, there is one
 // entry, one voucher and one message per step.
 func TestShuffled(t *testing.T) {

@@ -40,6 +40,7 @@ type world struct {
 
 	fragments map[profile.ID]profile.Fragment
 	facts     map[string][]events.Fact
+	older     []profile.Order
 	heads     map[string]journey.Head
 	entries   map[string]journey.Entry
 	messages  map[string]journey.Request
@@ -128,8 +129,15 @@ func (w *world) Identities(context.Context, []string) (map[string]profile.Identi
 	return nil, w.step("identities", func() error { return nil })
 }
 
-func (w *world) OlderOrders(context.Context, profile.ID, time.Time) ([]profile.Order, error) {
-	return nil, w.step("older", func() error { return nil })
+func (w *world) OlderOrders(_ context.Context, _ profile.ID, since time.Time) (l []profile.Order, err error) {
+	return l, w.step("older", func() error {
+		for _, o := range w.older {
+			if o.At >= since.UnixMilli() {
+				l = append(l, o)
+			}
+		}
+		return nil
+	})
 }
 
 func (w *world) Facts(_ context.Context, record string) ([]events.Fact, error) {
