@@ -17,6 +17,7 @@ const (
 	SegmentLeft      = "segment.left.v1"      // Membership
 	MessageRequested = "message.requested.v1" // Message: a journey or an operator wants it sent
 	MessageDecided   = "message.decided.v1"   // Message: it was sent, dropped, or its fate is unknown
+	EntryChanged     = "entry.changed.v1"     // Entry: somebody entered a journey, its variant is known, or its goal is reached
 	OutcomeChanged   = "outcome.changed.v1"   // Outcome: what messages brought from a profile is another sum now
 	TaskCreated      = "task.created.v1"      // Task
 	EntryRequested   = "entry.requested.v1"   // EntryRequest: somebody asked through the API for an entry into a journey
@@ -90,6 +91,14 @@ type Message struct {
 // Outcome names a profile whose orders are credited to messages in another way.
 type Outcome struct {
 	Fragment string `json:"fragment"`
+	Version  int64  `json:"version,omitempty"` // of what is stored; it tells one change from the next
+}
+
+// Entry names an entry into a journey. Those who are held out have entries too.
+type Entry struct {
+	Fragment string `json:"fragment"`
+	Journey  string `json:"journey"`
+	Entry    string `json:"entry"`
 }
 
 // Task names a task for people.

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 )
@@ -34,20 +35,61 @@ func TestNewProfileChanged(t *testing.T) {
 
 // check says what of an event is not as readers may rely on it.
 func check(e Envelope) error {
-	if e.SpecVersion != "1.0" || len(e.ID) != 24 || e.Source != Source+"/"+e.Workspace || e.Type != ProfileChanged || e.Time.IsZero() {
+	if e.SpecVersion != "1.0" || len(e.ID) != 24 || e.Source != Source+"/"+e.Workspace || e.Time.IsZero() {
 		return errEnvelope
 	}
-	var d ProfileChanges
-	if err := json.Unmarshal(e.Data, &d); err != nil {
-		return err
+	of, known := types[e.Type]
+	if !known {
+		return errEnvelope
 	}
-	for _, c := range d.Changes {
-		if len(c.Fragment) != 25 || len(c.Profile) != 25 || c.Version < 1 || len(c.Parts) == 0 || slices.Contains(c.Parts, "") {
-			return errChange
+	return of(e.Data)
+}
+
+// types are all types of event, with what readers rely on.
+var types = map[string]func([]byte) error{
+	ProfileChanged: func(b []byte) error {
+		return reads(b, func(d ProfileChanges) bool {
+			return len(d.Changes) > 0 && !slices.ContainsFunc(d.Changes, func(c ProfileChange) bool { return !whole(c) })
+		})
+	},
+	SegmentEntered: turn, SegmentLeft: turn,
+	MessageRequested: message, MessageDecided: message,
+	OutcomeChanged: func(b []byte) error { return reads(b, func(d Outcome) bool { return len(d.Fragment) == 25 }) },
+	TaskCreated: func(b []byte) error {
+		return reads(b, func(d Task) bool { return len(d.Fragment) == 25 && d.Task != "" })
+	},
+	EntryRequested: func(b []byte) error {
+		return reads(b, func(d EntryRequest) bool { return len(d.Fragment) == 25 && d.Journey != "" && d.ID != "" })
+	},
+	DueReached: func(b []byte) error { return reads(b, func(d Due) bool { return d.What != "" && d.At > 0 }) },
+}
+
+func whole(c ProfileChange) bool {
+	for _, o := range c.Occurred {
+		if o.What == "" || len(strings.Split(o.Record, "|")) != 3 || o.At <= 0 || (o.Message != "") != strings.HasPrefix(o.What, "message.") {
+			return false
 		}
 	}
-	if len(d.Changes) == 0 {
-		return errChange
+	return len(c.Fragment) == 25 && len(c.Profile) == 25 && c.Version >= 1 && len(c.Parts) > 0 && !slices.Contains(c.Parts, "")
+}
+
+func turn(b []byte) error {
+	return reads(b, func(d Membership) bool {
+		return len(d.Fragment) == 25 && d.Segment != "" && d.At > 0 && slices.Contains([]Cause{ByChange, ByTime, ByLink, ByDefinition, ByReplay}, d.Cause)
+	})
+}
+
+func message(b []byte) error {
+	return reads(b, func(d Message) bool { return len(d.Fragment) == 25 && d.Message != "" })
+}
+
+func reads[T any](b []byte, complete func(T) bool) error {
+	var d T
+	if err := json.Unmarshal(b, &d); err != nil {
+		return err
+	}
+	if !complete(d) {
+		return errData
 	}
 	return nil
 }
@@ -58,7 +100,7 @@ func (b broken) Error() string { return string(b) }
 
 const (
 	errEnvelope = broken("the envelope is incomplete")
-	errChange   = broken("a change is incomplete")
+	errData     = broken("the data are incomplete")
 )
 
 // TestExamplesDecode: an event that was ever sent is read for ever, also with
@@ -68,7 +110,7 @@ func TestExamplesDecode(t *testing.T) {
 	if err != nil || len(files) == 0 {
 		t.Fatal("no examples", err)
 	}
-	types := map[string]bool{}
+	seen := map[string]bool{}
 	for _, file := range files {
 		b, err := os.ReadFile(file)
 		if err != nil {
@@ -85,18 +127,48 @@ func TestExamplesDecode(t *testing.T) {
 		if err := check(e); err != nil {
 			t.Errorf("%s: %v", file, err)
 		}
-		types[e.Type] = true
+		seen[e.Type] = true
 	}
-	if !types[ProfileChanged] {
-		t.Errorf("no example of %s", ProfileChanged)
+	for kind := range types {
+		if !seen[kind] {
+			t.Errorf("no example of %s", kind)
+		}
 	}
 	for name, broken := range map[string]string{
 		"no id":      `{"specversion":"1.0","source":"loophub/w","type":"profile.changed.v1","time":"2026-11-20T02:14:32Z","workspace":"w","data":{"changes":[]}}`,
+		"no segment": `{"specversion":"1.0","id":"aaaaaaaaaaaaaaaaaaaaaaaa","source":"loophub/w","type":"segment.left.v1","time":"2026-11-20T02:14:32Z","workspace":"w","data":{"fragment":"caaaaaaaaaaaaaaaaaaaaaaaa","at":1,"cause":"time"}}`,
+		"of no type": `{"specversion":"1.0","id":"aaaaaaaaaaaaaaaaaaaaaaaa","source":"loophub/w","type":"weather.changed.v1","time":"2026-11-20T02:14:32Z","workspace":"w","data":{}}`,
 		"no changes": `{"specversion":"1.0","id":"aaaaaaaaaaaaaaaaaaaaaaaa","source":"loophub/w","type":"profile.changed.v1","time":"2026-11-20T02:14:32Z","workspace":"w","data":{"changes":[]}}`,
 	} {
 		var e Envelope
 		if err := json.Unmarshal([]byte(broken), &e); err != nil || check(e) == nil {
 			t.Errorf("%s: the check does not see it", name)
 		}
+	}
+}
+
+// TestQueue: an event comes back from a queue as it was, and what is no event of
+// ours is refused.
+func TestQueue(t *testing.T) {
+	e, err := NewEnvelope("saigon", DueReached, at, Due{What: "x", At: 5})
+	if err != nil || check(e) != nil {
+		t.Fatal(err, e)
+	}
+	body, err := ForQueue(e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := FromQueue(body)
+	if err != nil || got.ID != e.ID || string(got.Data) != string(e.Data) || !got.Time.Equal(e.Time) {
+		t.Errorf("%+v %v", got, err)
+	}
+	for _, body := range []string{"", "{}", `{"detail":{"type":"due.reached.v1"}}`, `{"detail":{"workspace":"w"}}`, `{"detail":"MARKER"}`} {
+		if _, err := FromQueue(body); err == nil || strings.Contains(err.Error(), "MARKER") {
+			t.Error(body, err)
+		}
+	}
+	other, _ := NewEnvelope("saigon", TaskCreated, at, Due{What: "x", At: 5})
+	if other.ID == e.ID {
+		t.Error("two types have one id")
 	}
 }

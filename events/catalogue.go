@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -27,6 +28,7 @@ const (
 	List    Type = "list"    // compact JSON array of strings, sorted, without copies, up to 16 KB
 	JSON    Type = "json"    // compact JSON of up to 16 KB
 	Op      Type = "op"      // one of the words that the catalogue names
+	Name    Type = "name"    // of an event, as ValidName has it
 )
 
 // Field describes one field of a kind. A name that ends in ':' is a family:
@@ -52,6 +54,7 @@ var person = map[string]Field{
 	"company":       {Type: String, About: "company name"},
 	"grant:":        {Type: Time, About: "consent granted: grant:<channel>:<purpose>, when; explicit and dated evidence only"},
 	"withdraw:":     {Type: Time, About: "consent withdrawn: withdraw:<channel>:<purpose>, when"},
+	"ask:":          {Type: Time, About: "consent asked for, and still to be confirmed: ask:<channel>:<purpose>, when"},
 	"tags":          {Type: List, About: "all tags, as a snapshot"},
 	"tag:":          {Type: Op, Words: []string{"+", "-"}, About: "one tag added or removed"},
 }
@@ -125,6 +128,31 @@ var Catalogue = map[Kind]map[string]Field{
 	App: {
 		"status": {Type: Op, Words: []string{"installed", "uninstalled"}, About: "state of our app at the source"},
 	},
+	Event: with(person, map[string]Field{
+		"name":      {Type: Name, About: "what happened, such as tasting.booked"},
+		"fragment":  {Type: ID, About: "fragment id in place of an address; of our own API alone"},
+		"property:": {Type: String, About: "anything else about it, by its name"},
+		"product":   {Type: ID, About: "product record that it is about"},
+		"value":     {Type: Money, About: "what it is worth"},
+		"currency":  {Type: Code, About: "currency of the value"},
+	}),
+	Engagement: {
+		"fragment":        {Type: ID, About: "fragment id that the message lies under"},
+		"message":         {Type: ID, About: "the message's id"},
+		"sent_at":         {Type: Time, About: "the provider took it"},
+		"delivered_at":    {Type: Time, About: "it arrived"},
+		"opened_at":       {Type: Time, About: "it was opened, by the person or by their mail program"},
+		"clicked_at":      {Type: Time, About: "a link in it was followed"},
+		"bounced_at":      {Type: Time, About: "it came back"},
+		"complained_at":   {Type: Time, About: "the person marked it as spam"},
+		"unsubscribed_at": {Type: Time, About: "the person wants no more of them"},
+		"failed_at":       {Type: Time, About: "the provider did not send it"},
+		"link":            {Type: String, About: "URL of the link that was followed, without query"},
+		"bounce":          {Type: Op, Words: []string{"permanent", "transient"}, About: "whether the address is to be written to again"},
+		"email":           {Type: Email, About: "the address that bounced or complained"},
+		"grant:":          person["grant:"],
+		"withdraw:":       person["withdraw:"],
+	},
 }
 
 func with(parts ...map[string]Field) map[string]Field {
@@ -150,7 +178,27 @@ func FieldOf(k Kind, name string) (Field, bool) {
 	return Field{}, false
 }
 
+var (
+	eventName = regexp.MustCompile(`^[a-z][a-z0-9]*([._-][a-z0-9]+)*$`)
+	// reserved begin the names of what Loophub itself tells of.
+	reserved = []string{"order.", "checkout.", "form.", "consent.", "message.", "segment."}
+)
+
+// ValidName tells whether a merchant may give an event this name: up to 60
+// lower-case letters, digits, dots, dashes and underscores, such as
+// tasting.booked. Those that begin with one of our own nouns are Loophub's.
+func ValidName(s string) bool {
+	return len(s) <= maxName && eventName.MatchString(s) && !Reserved(s)
+}
+
+// Reserved tells whether a name is one by which Loophub itself tells what
+// happened, such as order.placed: no fact can claim it.
+func Reserved(s string) bool {
+	return slices.ContainsFunc(reserved, func(noun string) bool { return strings.HasPrefix(s, noun) })
+}
+
 const (
+	maxName = 60
 	maxText = 1_000
 	maxID   = 200
 	maxJSON = 16 << 10
@@ -233,6 +281,10 @@ func (d Field) check(s string) error {
 	case Phone:
 		if digits, ok := strings.CutPrefix(s, "+"); !ok || len(digits) < 5 || len(digits) > 15 || strings.Trim(digits, "0123456789") != "" {
 			return fmt.Errorf("is not a phone number in E.164")
+		}
+	case Name:
+		if !ValidName(s) {
+			return fmt.Errorf("is no name of an event, such as tasting.booked")
 		}
 	case String:
 		if len(s) > maxText {

@@ -19,6 +19,8 @@ var texts = map[Type]struct{ accepted, refused []string }{
 	Boolean: {[]string{"true", "false"}, []string{"", "TRUE", "1", "yes"}},
 	List:    {[]string{`[]`, `["a"]`, `["a","b"]`}, []string{"", `{}`, `["b","a"]`, `["a","a"]`, `[1]`, `["a", "b"]`, `null`, `["a"`, `["` + strings.Repeat("a", maxJSON) + `"]`}},
 	JSON:    {[]string{`[]`, `{"a":1}`, `[{"title":"Áo dài"}]`}, []string{"", `{"a": 1}`, `{"a":1`, `"` + strings.Repeat("a", maxJSON) + `"`, "[\"\xff\"]"}},
+	Name: {[]string{"viewed", "tasting.booked", "a.b-c_d.2", strings.Repeat("a", maxName)}, []string{"", "Viewed", "2fast", "a..b", "a.", ".a", "a b", "một", "a\n",
+		strings.Repeat("a", maxName+1), "order.placed", "checkout.x", "form.x", "consent.asked", "message.clicked", "segment.entered"}},
 }
 
 func TestTypes(t *testing.T) {

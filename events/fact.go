@@ -26,6 +26,10 @@ const (
 	Decision Kind = "decision" // two customers are one, or are not: an operator's or the source's word
 	Privacy  Kind = "privacy"  // a person's or a platform's legal request, as the source passed it on
 	App      Kind = "app"      // the connection itself: installed, uninstalled
+	Event    Kind = "event"    // something that a person did, under a name that the merchant chose; never amended
+	// Engagement is what became of one message of ours: sent, delivered, opened,
+	// clicked… Message is the type of the bus.
+	Engagement Kind = "message"
 )
 
 // Fact is what one delivery says about one source record. Facts are immutable;

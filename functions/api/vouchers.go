@@ -35,7 +35,7 @@ func (h *handling) upload(ctx context.Context) (any, error) {
 	if _, err := h.query(); err != nil {
 		return nil, err
 	}
-	if err := h.known(); err != nil {
+	if err := h.knownPool(); err != nil {
 		return nil, err
 	}
 	var in struct{ Codes []string }
@@ -59,8 +59,8 @@ func (h *handling) upload(ctx context.Context) (any, error) {
 	return uploaded{h.args["pool"], added, len(in.Codes) - added}, nil
 }
 
-// known refuses pools that the definition does not have.
-func (h *handling) known() error {
+// knownPool refuses pools that the definition does not have.
+func (h *handling) knownPool() error {
 	if _, ok := h.workspace.Vouchers[h.args["pool"]]; !ok {
 		return notFound("there is no such pool in the workspace's definition; add it to vouchers")
 	}
@@ -78,7 +78,7 @@ func (h *handling) pool(ctx context.Context) (any, error) {
 	if _, err := h.query(); err != nil {
 		return nil, err
 	}
-	if err := h.known(); err != nil {
+	if err := h.knownPool(); err != nil {
 		return nil, err
 	}
 	available, used, err := h.hub.CountCodes(ctx, h.args["pool"])

@@ -208,7 +208,7 @@ func (w *work) step(ctx context.Context, j journey.Journey, e journey.Entry, hea
 		}
 		return false, w.arm(ctx, e) // what was armed may have come early
 	}
-	s := Step{Outcome: out}
+	s := Step{Outcome: out, News: out.Entry.News(e)}
 	for _, h := range heads {
 		if h.Fragment == e.Fragment {
 			s.Head = j.Head(out.Entry, h)

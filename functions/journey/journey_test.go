@@ -68,8 +68,8 @@ func TestTimeOutAndGoal(t *testing.T) {
 	}
 	w.occurred(lan, "order.placed", "shop|order|1")
 	w.until(noon.Add(9 * aDay))
-	if w.one().Status != journey.Reached || len(w.messages) != 1 {
-		t.Error(w.one(), w.sent())
+	if w.one().Status != journey.Reached || len(w.messages) != 1 || w.news != 2 { // that it began, and its goal
+		t.Error(w.one(), w.sent(), w.news)
 	}
 }
 

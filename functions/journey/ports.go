@@ -59,6 +59,7 @@ type Entries interface {
 type Step struct {
 	Head   journey.Head   // at the revision that was read
 	Others []journey.Head // of the same journey under other members: they must stand as they were read
+	News   bool           // what reports count of the entry is another: to be announced
 	journey.Outcome
 }
 

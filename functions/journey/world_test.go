@@ -41,6 +41,7 @@ type world struct {
 	fragments map[profile.ID]profile.Fragment
 	facts     map[string][]events.Fact
 	older     []profile.Order
+	news      int // entries announced
 	heads     map[string]journey.Head
 	entries   map[string]journey.Entry
 	messages  map[string]journey.Request
@@ -180,6 +181,9 @@ func (w *world) commit(s Step) error {
 	}
 	if !ok && !w.sloppy {
 		return profile.ErrLost
+	}
+	if s.News {
+		w.news++
 	}
 	s.Entry.Revision++
 	s.Head.Revision++

@@ -94,6 +94,12 @@ func (e Entry) Variant() string {
 	return strings.Join(names, "/")
 }
 
+// News tells whether an entry differs from how it was in what reports count: that it
+// began, its variant, its goal.
+func (e Entry) News(was Entry) bool {
+	return was.Revision == 0 || e.Goal != was.Goal || e.Variant() != was.Variant()
+}
+
 func (e *Entry) note(now time.Time, step, what, why string) {
 	if len(why) > 300 {
 		why = strings.ToValidUTF8(why[:300], "") + "…"

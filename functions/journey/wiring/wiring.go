@@ -3,7 +3,6 @@ package wiring
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -33,13 +32,17 @@ func New(d deps.Deps) (lambda.Handler, error) {
 	if err := v.Err(); err != nil {
 		return nil, err
 	}
+	source, err := operator.New().Source(connector.Settings{})
+	if err != nil {
+		return nil, fmt.Errorf("starting the operator's connector: %w", err)
+	}
 	db := dynamodb.NewFromConfig(d.Config)
 	table := hub.New(db, hubTable)
 	return stage.New(stage.Config{
 		Definitions: definition.NewReader(db, nil, hubTable, "", d.Now), // it asks for no secret
 		Hub:         func(workspace string) stage.Hub { return part{table.In(workspace)} },
 		// What it puts there is small; it opens no delivery.
-		Tags:  tagger{inbox.New(db, inboxTable, nil), d.Now},
+		Tags:  tagger{inbox.New(db, inboxTable, nil), source},
 		Pause: deps.Pause(20 * time.Millisecond),
 		Log:   telemetry.New(d.Output(), stage.Name),
 		Now:   d.Now,
@@ -51,7 +54,7 @@ type part struct{ hub.Workspace }
 
 // Commit writes a step whole.
 func (p part) Commit(ctx context.Context, s stage.Step) error {
-	return p.CommitStep(ctx, hub.Step{Head: s.Head, Others: s.Others, Outcome: s.Outcome})
+	return p.CommitStep(ctx, hub.Step{Head: s.Head, Others: s.Others, News: s.News, Outcome: s.Outcome})
 }
 
 // Properties are those that came with a wish.
@@ -73,28 +76,19 @@ func (p part) Hold(ctx context.Context, name, stage, what string) error {
 
 // tagger puts tags into the Inbox, as the operator's connector reads them.
 type tagger struct {
-	inbox *inbox.Inbox
-	now   func() time.Time
+	inbox  *inbox.Inbox
+	source connector.Source
 }
 
 // Tag puts a delivery; the same cause is the same delivery.
 func (t tagger) Tag(ctx context.Context, workspace string, g journey.Tagging) error {
-	one := operator.Tag{Fragment: string(g.Fragment), Name: g.Add, Op: "+", Cause: g.Cause}
-	if g.Add == "" {
-		one.Name, one.Op = g.Remove, "-"
-	}
-	r, err := operator.Tags{Tags: []operator.Tag{one}, By: stage.Name, At: g.At}.Request()
+	one := operator.Tag{Fragment: string(g.Fragment), Add: g.Add, Remove: g.Remove, Cause: g.Cause}
+	r, err := operator.Tags{Tags: []operator.Tag{one}, By: stage.Name}.Request(time.UnixMilli(g.At).UTC())
 	if err != nil {
 		return err
 	}
-	// The object is the cause. Another attempt, at another moment, leaves the first
-	// one's words alone.
-	k := delivery.Key{Workspace: workspace, Connection: operator.Name, Object: "tags:" + connector.Digest([]byte(g.Cause)), Delivery: "1"}
-	if _, err := t.inbox.Get(ctx, k, t.now()); err == nil {
-		return nil
-	} else if !errors.Is(err, delivery.ErrAbsent) {
-		return fmt.Errorf("looking for the delivery: %w", err)
-	}
+	object, id := t.source.Key(r)
+	k := delivery.Key{Workspace: workspace, Connection: operator.Name, Object: object, Delivery: id}
 	_, _, err = t.inbox.Put(ctx, delivery.Seal(delivery.Delivery{Key: k, Request: r}))
 	return err
 }

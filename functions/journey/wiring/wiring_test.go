@@ -165,10 +165,13 @@ func TestJourney(t *testing.T) {
 // tagged holds the delivery to what the operator's connector reads.
 func (w *world) tagged(e journey.Entry) {
 	w.t.Helper()
-	k := delivery.Key{Workspace: "saigon", Connection: operator.Name, Object: "tags:" + connector.Digest([]byte(fmt.Sprintf("%s.4.3", e.ID))), Delivery: "1"}
-	d, err := inbox.New(w.db, awstest.Inbox, nil).Get(w.t.Context(), k, w.Now())
-	w.must(err)
 	source, err := operator.New().Source(connector.Settings{})
+	w.must(err)
+	r, err := operator.Tags{Tags: []operator.Tag{{Fragment: string(lan), Add: "reminded", Cause: e.ID + ".4.3"}}, By: "journey"}.Request(w.Now())
+	w.must(err)
+	k := delivery.Key{Workspace: "saigon", Connection: operator.Name}
+	k.Object, k.Delivery = source.Key(r)
+	d, err := inbox.New(w.db, awstest.Inbox, nil).Get(w.t.Context(), k, w.Now())
 	w.must(err)
 	facts, faults := source.Decode(d.Request)
 	if len(facts) != 1 || len(faults) != 0 || facts[0].Fields["tag:reminded"].String() != "+" || facts[0].Fields["fragment"].String() != string(lan) {

@@ -132,6 +132,7 @@ func (w Workspace) Entries(ctx context.Context, fragments []profile.ID, name str
 type Step struct {
 	Head   journey.Head   // as it is to be, at the revision that was read
 	Others []journey.Head // of the same journey under other members: they must stand as they were read
+	News   bool           // announces the entry
 	journey.Outcome
 }
 
@@ -161,6 +162,11 @@ func (w Workspace) stepWrites(s Step) ([]types.TransactWriteItem, error) {
 	}
 	if e["d"], err = pack(s.Entry); err != nil {
 		return nil, err
+	}
+	if s.News {
+		if err := carries(e, events.EntryChanged, events.Entry{Fragment: string(s.Entry.Fragment), Journey: s.Entry.Journey, Entry: s.Entry.ID}); err != nil {
+			return nil, err
+		}
 	}
 	put(e, s.Entry.Revision)
 	put(h, s.Head.Revision)

@@ -21,7 +21,7 @@ func exampleStep(code string) Step {
 	e := journey.Entry{ID: "e1", Journey: "come-back", Definition: "v1", Fragment: lan, Person: lan, Cause: "entered lost", Status: journey.Active, Began: 5, Since: 5,
 		At: "3", Waiting: true, Due: 9, Count: 2, Steps: []journey.Taken{{At: 5, Step: "1", What: "voucher ten"}}, Voucher: &journey.Voucher{Pool: "ten", Code: code}}
 	s := Step{Head: journey.Head{Fragment: lan, Journey: "come-back", Entry: "e1", Definition: "v1", Person: lan, Status: journey.Active, Began: 5, Due: 9, Listens: []string{"message.clicked"}}}
-	s.Entry = e
+	s.Entry, s.News = e, true
 	s.Vouchers = []journey.Assignment{{Voucher: *e.Voucher, Cause: "e1.1.0", Fragment: lan, Entry: "e1", Journey: "come-back", At: 5}}
 	s.Messages = []journey.Request{{ID: "0000000000a-x", Fragment: lan, Connection: "email", Template: "gift", Purpose: workspace.Marketing, Journey: "come-back",
 		Version: "v1", Entry: "e1", Step: "2", Voucher: *e.Voucher, At: 5}}
@@ -62,7 +62,7 @@ func TestStepIsWrittenWhole(t *testing.T) {
 		t.Error("the same cause, the same code: ", code, err)
 	}
 	item := w.print()
-	for _, part := range []string{`m#0000000000a-x`, `ev="+"`, `\"type\":\"message.requested.v1\",\"data\":{\"fragment\":\"` + string(lan), `\"type\":\"task.created.v1\"`} {
+	for _, part := range []string{`m#0000000000a-x`, `ev="+"`, `\"type\":\"message.requested.v1\",\"data\":{\"fragment\":\"` + string(lan), `\"type\":\"task.created.v1\"`, `\"type\":\"entry.changed.v1\"`} {
 		if !strings.Contains(item, part) {
 			t.Errorf("the table lacks %s\n%s", part, item)
 		}

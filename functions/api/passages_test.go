@@ -14,8 +14,8 @@ import (
 	"loophub/shared/workspace"
 )
 
-// journeys are a world with lan in it, and journeys that she may enter.
-func journeys(t *testing.T) (w *world, id string, members []string) {
+// travellers are a world with lan in it, and journeys that she may enter.
+func travellers(t *testing.T) (w *world, id string, members []string) {
 	t.Helper()
 	w = newWorld()
 	w.segments = segments("loyal", "orders.count > 3")
@@ -29,7 +29,7 @@ func journeys(t *testing.T) (w *world, id string, members []string) {
 }
 
 func TestWhyJourney(t *testing.T) {
-	w, id, members := journeys(t)
+	w, id, members := travellers(t)
 	got := w.get(t, "/v1/profiles/"+members[1]+"/why?journey=thanks")
 	now, _ := got["now"].(map[string]any)
 	if len(got["entries"].([]any)) != 0 || now["in"] != true || now["trigger"] != "waits for segment loyal to be entered; the profile is not in it now" ||
@@ -68,7 +68,7 @@ func TestWhyJourney(t *testing.T) {
 }
 
 func TestAskForAnEntry(t *testing.T) {
-	w, id, members := journeys(t)
+	w, id, members := travellers(t)
 	body := func(profile, id string) string {
 		return fmt.Sprintf(`{"profile":%q,"id":%q,"properties":{"table":"7"}}`, profile, id)
 	}
@@ -104,8 +104,8 @@ func TestAskForAnEntry(t *testing.T) {
 	}
 }
 
-func TestTasks(t *testing.T) {
-	w, id, members := journeys(t)
+func TestTasksOfJourneys(t *testing.T) {
+	w, id, members := travellers(t)
 	for n, m := range members {
 		w.stores["saigon"].tasks = append(w.stores["saigon"].tasks, journey.Task{ID: fmt.Sprint("t", n), Fragment: profile.ID(m), Title: "Call her", Journey: "thanks", Entry: "e1", Step: "2", At: minute(70)})
 	}
