@@ -20,6 +20,7 @@ const (
 	EntryChanged     = "entry.changed.v1"     // Entry: somebody entered a journey, its variant is known, or its goal is reached
 	OutcomeChanged   = "outcome.changed.v1"   // Outcome: what messages brought from a profile is another sum now
 	TaskCreated      = "task.created.v1"      // Task
+	EntryRequested   = "entry.requested.v1"   // EntryRequest: somebody asked through the API for an entry into a journey
 	DueReached       = "due.reached.v1"       // Due: on queues alone; sweep sends it straight to the stage that asked for it
 )
 
@@ -104,6 +105,13 @@ type Entry struct {
 type Task struct {
 	Fragment string `json:"fragment"`
 	Task     string `json:"task"`
+}
+
+// EntryRequest names a wish that a customer enter a journey.
+type EntryRequest struct {
+	Fragment string `json:"fragment"`
+	Journey  string `json:"journey"`
+	ID       string `json:"id"` // the caller's
 }
 
 // Due says that a moment which somebody waits for has come.

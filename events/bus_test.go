@@ -61,6 +61,9 @@ var types = map[string]func([]byte) error{
 	TaskCreated: func(b []byte) error {
 		return reads(b, func(d Task) bool { return len(d.Fragment) == 25 && d.Task != "" })
 	},
+	EntryRequested: func(b []byte) error {
+		return reads(b, func(d EntryRequest) bool { return len(d.Fragment) == 25 && d.Journey != "" && d.ID != "" })
+	},
 	DueReached: func(b []byte) error { return reads(b, func(d Due) bool { return d.What != "" && d.At > 0 }) },
 }
 

@@ -1,11 +1,12 @@
 // Package api is what people and scripts ask: profiles and their history, what
 // became of deliveries and messages, the decisions that only a person can make, and
 // events that scripts tell of. It reads the Hub; a decision or an event is a
-// delivery in the Inbox like any other. What it writes to the Hub are controls and
-// test sends.
+// delivery in the Inbox like any other. What it writes to the Hub are controls,
+// test sends, voucher codes, and wishes for an entry into a journey.
 package api
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -38,6 +39,8 @@ type Hub interface {
 	Counters
 	Messages
 	Controls
+	Journeys
+	Vouchers
 }
 
 // Profiles are fragments and what ties them.
@@ -167,8 +170,9 @@ func (h *handling) handle(ctx context.Context) events.LambdaFunctionURLResponse 
 	if err != nil {
 		return h.refuse(err)
 	}
-	if bodySize(h.event) > MaxBody {
-		return h.refuse(&problem{status: http.StatusRequestEntityTooLarge, code: "too_large", message: "the body is larger than 64 KB; send less at once"})
+	if most := cmp.Or(r.body, MaxBody); bodySize(h.event) > most {
+		return h.refuse(&problem{status: http.StatusRequestEntityTooLarge, code: "too_large",
+			message: fmt.Sprintf("the body is larger than %d KB; send less at once", most>>10)})
 	}
 	if !r.open {
 		if err := h.authorise(ctx); err != nil {

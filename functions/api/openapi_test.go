@@ -123,7 +123,7 @@ func TestDocumentHasEveryRoute(t *testing.T) {
 		for method, op := range item.Operations() {
 			documented = append(documented, method+" "+path)
 			open := op.Security != nil && len(*op.Security) == 0
-			r := newWorld().send(t, ask(method, strings.NewReplacer("{id}", "x", "{key}", "x", "{kind}", "journeys", "{name}", "x").Replace(path), "", ""))
+			r := newWorld().send(t, ask(method, strings.NewReplacer("{id}", "x", "{key}", "x", "{kind}", "journeys", "{name}", "x", "{pool}", "x").Replace(path), "", ""))
 			if open != (r.StatusCode != http.StatusUnauthorized) {
 				t.Error(method, path, r.StatusCode)
 			}

@@ -13,30 +13,35 @@ type route struct {
 	open            bool // needs no token
 	status          int  // of a good answer
 	serve           func(*handling, context.Context) (any, error)
+	body            int // bytes that its body may have; 0 = MaxBody
 }
 
 // routes are written where people read them too: in openapi.yaml. A test holds
 // the two together.
 var routes = []route{
-	{http.MethodGet, "/healthz", true, http.StatusOK, (*handling).health},
-	{http.MethodGet, "/v1/openapi.yaml", true, http.StatusOK, (*handling).document},
-	{http.MethodGet, "/v1/profiles", false, http.StatusOK, (*handling).profiles},
-	{http.MethodPost, "/v1/profiles/merge", false, http.StatusAccepted, (*handling).merge},
-	{http.MethodGet, "/v1/profiles/{id}/timeline", false, http.StatusOK, (*handling).timeline},
-	{http.MethodGet, "/v1/profiles/{id}/why", false, http.StatusOK, (*handling).why},
-	{http.MethodGet, "/v1/profiles/{id}/messages", false, http.StatusOK, (*handling).messages},
-	{http.MethodPost, "/v1/profiles/{id}/unmerge", false, http.StatusAccepted, (*handling).unmerge},
-	{http.MethodPost, "/v1/events", false, http.StatusAccepted, (*handling).track},
-	{http.MethodGet, "/v1/journeys", false, http.StatusOK, (*handling).journeys},
-	{http.MethodGet, "/v1/journeys/{name}/report", false, http.StatusOK, (*handling).report},
-	{http.MethodPost, "/v1/messages/test", false, http.StatusAccepted, (*handling).testSend},
-	{http.MethodGet, "/v1/deliveries", false, http.StatusOK, (*handling).deliveries},
-	{http.MethodPost, "/v1/deliveries/replay", false, http.StatusAccepted, (*handling).replayAll},
-	{http.MethodPost, "/v1/deliveries/{key}/replay", false, http.StatusAccepted, (*handling).replay},
-	{http.MethodGet, "/v1/controls", false, http.StatusOK, (*handling).controls},
-	{http.MethodGet, "/v1/controls/history", false, http.StatusOK, (*handling).history},
-	{http.MethodPut, "/v1/controls/sends", false, http.StatusOK, (*handling).stop},
-	{http.MethodPut, "/v1/controls/{kind}/{name}", false, http.StatusOK, (*handling).pause},
+	{http.MethodGet, "/healthz", true, http.StatusOK, (*handling).health, 0},
+	{http.MethodGet, "/v1/openapi.yaml", true, http.StatusOK, (*handling).document, 0},
+	{http.MethodGet, "/v1/profiles", false, http.StatusOK, (*handling).profiles, 0},
+	{http.MethodPost, "/v1/profiles/merge", false, http.StatusAccepted, (*handling).merge, 0},
+	{http.MethodGet, "/v1/profiles/{id}/timeline", false, http.StatusOK, (*handling).timeline, 0},
+	{http.MethodGet, "/v1/profiles/{id}/why", false, http.StatusOK, (*handling).why, 0},
+	{http.MethodGet, "/v1/profiles/{id}/messages", false, http.StatusOK, (*handling).messages, 0},
+	{http.MethodPost, "/v1/profiles/{id}/unmerge", false, http.StatusAccepted, (*handling).unmerge, 0},
+	{http.MethodPost, "/v1/events", false, http.StatusAccepted, (*handling).track, 0},
+	{http.MethodGet, "/v1/journeys", false, http.StatusOK, (*handling).journeys, 0},
+	{http.MethodGet, "/v1/journeys/{name}/report", false, http.StatusOK, (*handling).report, 0},
+	{http.MethodPost, "/v1/messages/test", false, http.StatusAccepted, (*handling).testSend, 0},
+	{http.MethodGet, "/v1/deliveries", false, http.StatusOK, (*handling).deliveries, 0},
+	{http.MethodPost, "/v1/deliveries/replay", false, http.StatusAccepted, (*handling).replayAll, 0},
+	{http.MethodPost, "/v1/deliveries/{key}/replay", false, http.StatusAccepted, (*handling).replay, 0},
+	{http.MethodGet, "/v1/controls", false, http.StatusOK, (*handling).controls, 0},
+	{http.MethodGet, "/v1/controls/history", false, http.StatusOK, (*handling).history, 0},
+	{http.MethodPut, "/v1/controls/sends", false, http.StatusOK, (*handling).stop, 0},
+	{http.MethodPut, "/v1/controls/{kind}/{name}", false, http.StatusOK, (*handling).pause, 0},
+	{http.MethodGet, "/v1/profiles/{id}/tasks", false, http.StatusOK, (*handling).tasks, 0},
+	{http.MethodPost, "/v1/journeys/{name}/entries", false, http.StatusAccepted, (*handling).ask, 0},
+	{http.MethodGet, "/v1/vouchers/{pool}", false, http.StatusOK, (*handling).pool, 0},
+	{http.MethodPost, "/v1/vouchers/{pool}/codes", false, http.StatusOK, (*handling).upload, maxUpload},
 }
 
 // route finds what is asked for.

@@ -11,6 +11,7 @@ import (
 	"loophub/events"
 	"loophub/functions/api"
 	"loophub/shared/attribution"
+	"loophub/shared/journey"
 	"loophub/shared/message"
 	"loophub/shared/profile"
 	"loophub/shared/workspace"
@@ -32,11 +33,18 @@ type store struct {
 	controls   workspace.Controls
 	turns      []workspace.Turn // newest first
 	kept       map[profile.ID]profile.Memberships
+
+	entries []journey.Entry
+	heads   []journey.Head
+	tasks   []journey.Task
+	wishes  map[string]journey.Wish
+	codes   map[string]string // code → pool
 }
 
 func newStore(w *world, id string) *store {
 	return &store{world: w, id: id, rules: profile.NewRules(w.key(id), nil, nil),
-		facts: map[string][]events.Fact{}, index: map[profile.ID][]api.Indexed{}}
+		facts: map[string][]events.Fact{}, index: map[profile.ID][]api.Indexed{},
+		wishes: map[string]journey.Wish{}, codes: map[string]string{}}
 }
 
 // take adds facts as unify does: the index at the time of whatever names first.
@@ -276,4 +284,61 @@ func (s *store) Memberships(_ context.Context, ids []profile.ID) ([]profile.Memb
 		l[n].Fragment = id
 	}
 	return l, nil
+}
+
+func (s *store) Entries(_ context.Context, fragments []profile.ID, name string) (l []journey.Entry, err error) {
+	for _, e := range s.entries {
+		if e.Journey == name && slices.Contains(fragments, e.Fragment) {
+			l = append(l, e)
+		}
+	}
+	return l, s.world.step("entries")
+}
+
+func (s *store) Heads(_ context.Context, fragments []profile.ID) (l []journey.Head, err error) {
+	for _, h := range s.heads {
+		if slices.Contains(fragments, h.Fragment) {
+			l = append(l, h)
+		}
+	}
+	return l, s.world.step("heads")
+}
+
+func (s *store) Ask(_ context.Context, w journey.Wish) (bool, error) {
+	if err := s.world.step("ask"); err != nil {
+		return false, err
+	}
+	_, there := s.wishes[w.ID]
+	if !there {
+		s.wishes[w.ID] = w
+	}
+	return !there, nil
+}
+
+func (s *store) Tasks(_ context.Context, fragments []profile.ID, limit int) (l []journey.Task, err error) {
+	for _, t := range s.tasks {
+		if slices.Contains(fragments, t.Fragment) && len(l) < limit {
+			l = append(l, t)
+		}
+	}
+	return l, s.world.step("tasks")
+}
+
+func (s *store) Upload(_ context.Context, pool string, codes []string) (added int, err error) {
+	for _, c := range codes {
+		if s.codes[c] == "" {
+			s.codes[c] = pool
+			added++
+		}
+	}
+	return added, s.world.step("upload")
+}
+
+func (s *store) CountCodes(_ context.Context, pool string) (available, used int, err error) {
+	for _, p := range s.codes {
+		if p == pool {
+			available++
+		}
+	}
+	return available, 3, s.world.step("count")
 }

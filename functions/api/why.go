@@ -39,12 +39,15 @@ type saw struct {
 // why decides now whether a profile is in a segment of the definition that
 // counts, and says what each clause of the rule saw; or says what became of a message.
 func (h *handling) why(ctx context.Context) (any, error) {
-	q, err := h.query("segment", "message")
+	q, err := h.query("segment", "journey", "message")
 	if err != nil {
 		return nil, err
 	}
 	if len(q) != 1 {
-		return nil, badRequest("name a segment of the workspace's definition as ?segment=, or a message of the profile as ?message=")
+		return nil, badRequest("name a segment of the workspace's definition as ?segment=, a journey as ?journey=, or a message of the profile as ?message=")
+	}
+	if name := q["journey"]; name != "" {
+		return h.whyJourney(ctx, name)
 	}
 	if q["message"] != "" {
 		return h.whyMessage(ctx, q["message"])
@@ -92,27 +95,25 @@ func (h *handling) evaluate(ctx context.Context, s segment.Segment, v segment.Vi
 	if err != nil || r.Older.IsZero() {
 		return r, err
 	}
-	var older []profile.Order
-	for _, f := range members {
-		if f.State.Orders == int64(len(f.State.Recent)) {
-			continue
-		}
-		l, err := h.hub.OlderOrders(ctx, f.ID, r.Older)
-		if err != nil {
-			return r, fmt.Errorf("reading older orders: %w", err)
-		}
-		older = append(older, l...)
+	if v, err = h.withOlder(ctx, v, members, r.Older); err != nil {
+		return r, err
 	}
-	return segment.Evaluate(s, v.With(older, r.Older), h.now)
+	return segment.Evaluate(s, v, h.now)
 }
 
 func whyOf(s segment.Segment, id profile.ID, now time.Time, r segment.Result) why {
-	w := why{Profile: id, Segment: s.Name, About: s.About, When: s.When, At: stamp(now.UnixMilli()), In: r.In, Clauses: []clause{}}
+	w := why{Profile: id, Segment: s.Name, About: s.About, When: s.When, At: stamp(now.UnixMilli()), In: r.In}
 	if !r.Next.IsZero() {
 		next := stamp(r.Next.UnixMilli())
 		w.Next = &next
 	}
-	for _, c := range r.Why {
+	w.Clauses = clausesOf(r.Why)
+	return w
+}
+
+func clausesOf(l []segment.Clause) []clause {
+	out := []clause{}
+	for _, c := range l {
 		one := clause{Text: c.Text, Value: c.Value, Decided: c.Decided, Saw: []saw{}}
 		for _, x := range c.Saw {
 			records := x.Records
@@ -121,7 +122,7 @@ func whyOf(s segment.Segment, id profile.ID, now time.Time, r segment.Result) wh
 			}
 			one.Saw = append(one.Saw, saw{x.Text, x.Value, records})
 		}
-		w.Clauses = append(w.Clauses, one)
+		out = append(out, one)
 	}
-	return w
+	return out
 }

@@ -25,7 +25,7 @@ const (
 // Checks holds templates and policies against what can be sent, and calls refuse
 // with every mistake: its path, line and column within the text there (0 = the
 // value as a whole), and what to write instead.
-func Checks(w workspace.Workspace, refuse func(path string, line, column int, reason string)) {
+func Checks(w workspace.Workspace, refuse workspace.Refuse) {
 	c := check{w: w, refuse: refuse, voucher: withVoucher(w)}
 	if len(w.Templates) > maxTemplates {
 		c.whole("templates", "a workspace has at most %d templates", maxTemplates)

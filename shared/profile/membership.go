@@ -1,5 +1,10 @@
 package profile
 
+import (
+	"maps"
+	"slices"
+)
+
 // Memberships is what is kept of the segments of a profile: under its least
 // fragment, while those of its other fragments are empty.
 type Memberships struct {
@@ -22,3 +27,17 @@ type Standing struct {
 
 // In tells whether the profile is in the segment.
 func (s Standing) In() bool { return s.Since != 0 }
+
+// InSegments are the names of the segments that a profile is in, sorted: what is
+// kept under all of its fragments.
+func InSegments(kept []Memberships) []string {
+	in := map[string]bool{}
+	for _, m := range kept {
+		for name, s := range m.Segments {
+			if s.In() {
+				in[name] = true
+			}
+		}
+	}
+	return slices.Sorted(maps.Keys(in))
+}

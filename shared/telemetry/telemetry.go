@@ -49,6 +49,9 @@ const (
 	Stale      Metric = "stale"      // of events: what they say was taken in before
 	Told       Metric = "told"       // moments that came, and whose stage was told
 	Reviewed   Metric = "reviewed"   // profiles that are looked at anew, since segments became others
+	Begun      Metric = "begun"      // people who began a journey
+	Requested  Metric = "requested"  // messages that journeys asked for
+	PoolEmpty  Metric = "pool_empty" // times that no voucher was left to take
 	Failures   Metric = "failures"   // could not be handled; the sender or the queue tries again
 )
 

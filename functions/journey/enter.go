@@ -1,0 +1,215 @@
+package journey
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"loophub/events"
+	"loophub/shared/fault"
+	"loophub/shared/journey"
+	"loophub/shared/profile"
+)
+
+// turned lets people in by a segment. Only what happened to them counts: a link, a
+// new rule or a replay begins no journey.
+func (w *work) turned(ctx context.Context, kind string, m events.Membership) error {
+	if m.Cause != events.ByChange && m.Cause != events.ByTime {
+		return nil
+	}
+	way := journey.ByEntered
+	if kind == events.SegmentLeft {
+		way = journey.ByLeft
+	}
+	return w.enter(ctx, journey.Cause{Way: way, Name: m.Segment, Record: m.Fragment, Fragment: profile.ID(m.Fragment), At: m.At}, "")
+}
+
+// asked lets somebody in whom the API named.
+func (w *work) asked(ctx context.Context, r events.EntryRequest) error {
+	return w.enter(ctx, journey.Cause{Way: journey.ByAPI, Name: r.Journey, Record: r.ID, Fragment: profile.ID(r.Fragment)}, r.Journey)
+}
+
+// enter lets somebody into every journey that the cause opens; only names one.
+func (w *work) enter(ctx context.Context, c journey.Cause, only string) error {
+	for _, name := range slices.Sorted(maps.Keys(w.workspace.Journeys)) {
+		if only != "" && name != only {
+			continue
+		}
+		j, ok, err := w.current(ctx, name)
+		if err != nil {
+			return err
+		}
+		if !ok || !j.Answers(c) {
+			continue
+		}
+		if err := w.into(ctx, j, c); err != nil {
+			return fmt.Errorf("entering %s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+// into lets somebody into one journey, if nothing speaks against it, and goes on
+// with an entry that the same cause made before.
+func (w *work) into(ctx context.Context, j journey.Journey, c journey.Cause) error {
+	paused, err := w.hub.Paused(ctx, j.Name)
+	if err != nil {
+		return fmt.Errorf("reading controls: %w", err)
+	}
+	if paused {
+		return w.hold(ctx, j.Name, start(j.Name, c))
+	}
+	for attempt := 1; ; attempt++ {
+		err := w.tryInto(ctx, j, c)
+		if !errors.Is(err, profile.ErrLost) || attempt == attempts {
+			return lostFor(err)
+		}
+		if err := w.Pause(ctx, attempt); err != nil {
+			return err
+		}
+	}
+}
+
+// lostFor says that a race was lost too often: the queue tries again.
+func lostFor(err error) error {
+	if errors.Is(err, profile.ErrLost) {
+		return fault.As(fault.Transient, err)
+	}
+	return err
+}
+
+func (w *work) tryInto(ctx context.Context, j journey.Journey, c journey.Cause) error {
+	p, ok, err := w.person(ctx, c.Fragment)
+	if err != nil || !ok { // erased meanwhile: nobody is there to enter
+		return err
+	}
+	id := c.Entry(j.Name)
+	for _, m := range p.members {
+		e, err := w.hub.Entry(ctx, m, j.Name, id)
+		if err != nil {
+			return fmt.Errorf("reading entry: %w", err)
+		}
+		if e.Revision != 0 {
+			return w.advance(ctx, m, j.Name, id, nil)
+		}
+	}
+	heads, err := w.heads(ctx, p.members, j.Name)
+	if err != nil {
+		return err
+	}
+	v, err := j.MayEnter(heads, p.view, p.segments, w.now)
+	if err == nil && !v.Older.IsZero() {
+		if err = w.older(ctx, &p, v.Older); err == nil {
+			v, err = j.MayEnter(heads, p.view, p.segments, w.now)
+		}
+	}
+	if err != nil || !v.In {
+		return err
+	}
+	properties, err := w.properties(ctx, &c)
+	if err != nil {
+		return err
+	}
+	if err := w.keep(ctx, j); err != nil {
+		return err
+	}
+	e := j.Enter(c, p.members, heads, properties, w.now)
+	open, err := w.step(ctx, j, e, heads, p, nil)
+	if err != nil {
+		return err
+	}
+	w.entered++
+	if open {
+		return w.advance(ctx, e.Fragment, j.Name, id, nil)
+	}
+	return nil
+}
+
+// properties reads what the trigger's record says, and when somebody asked.
+func (w *work) properties(ctx context.Context, c *journey.Cause) (map[string]string, error) {
+	switch c.Way {
+	case journey.ByEvent:
+		facts, err := w.hub.Facts(ctx, c.Record)
+		if err != nil {
+			return nil, fmt.Errorf("reading the event: %w", err)
+		}
+		return journey.Properties(facts), nil
+	case journey.ByAPI:
+		properties, at, err := w.hub.Properties(ctx, c.Fragment, c.Name, c.Record)
+		c.At = at
+		if err != nil {
+			return nil, fmt.Errorf("reading the wish: %w", err)
+		}
+		return properties, nil
+	}
+	return nil, nil
+}
+
+// heads are those of one journey under all members, an empty one where there is none.
+func (w *work) heads(ctx context.Context, members []profile.ID, name string) ([]journey.Head, error) {
+	all, err := w.hub.Heads(ctx, members)
+	if err != nil {
+		return nil, fmt.Errorf("reading heads: %w", err)
+	}
+	l := make([]journey.Head, len(members))
+	for n, m := range members {
+		l[n] = journey.Head{Fragment: m, Journey: name}
+		for _, h := range all {
+			if h.Fragment == m && h.Journey == name {
+				l[n] = h
+			}
+		}
+	}
+	return l, nil
+}
+
+// start writes a cause as what is held or armed; its record comes last, since it may
+// hold the bar.
+func start(name string, c journey.Cause) string {
+	return strings.Join([]string{"start", name, string(c.Way), c.Name, string(c.Fragment), fmt.Sprint(c.At), c.Message, c.Record}, "|")
+}
+
+// day looks whether it is somebody's day, lets him in, and arms the next one. came
+// tells that what was armed has come, perhaps early.
+func (w *work) day(ctx context.Context, j journey.Journey, id profile.ID, came bool) error {
+	p, ok, err := w.person(ctx, id)
+	if err != nil || !ok {
+		return err
+	}
+	last, next, ok := j.Days(p.view, w.now)
+	if !ok {
+		return nil
+	}
+	if err := w.dated(ctx, j, p, next, came); err != nil {
+		return err
+	}
+	if w.now.Sub(last.At) > 24*time.Hour {
+		return nil // it is long over, or was not yet asked for then
+	}
+	return w.into(ctx, j, journey.Cause{Way: journey.ByDate, Name: last.Name, Record: string(p.members[0]), Fragment: p.members[0], At: last.At.UnixMilli()})
+}
+
+// dated arms a person's next day, if it is not: the due item first.
+func (w *work) dated(ctx context.Context, j journey.Journey, p person, next journey.Day, came bool) error {
+	heads, err := w.heads(ctx, p.members, j.Name)
+	if err != nil {
+		return err
+	}
+	h, at := heads[0], next.At.UnixMilli()
+	armed := h.Date > w.now.UnixMilli() && h.Date <= at
+	if armed && !came {
+		return nil
+	}
+	if err := w.hub.Arm(ctx, Name, "date|"+j.Name+"|"+string(h.Fragment), next.At); err != nil {
+		return fmt.Errorf("arming the next day: %w", err)
+	}
+	if armed {
+		return nil
+	}
+	h.Date = at
+	return lostFor(w.hub.CommitHead(ctx, h))
+}
