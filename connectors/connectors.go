@@ -21,6 +21,9 @@ type Connector struct {
 	// Source makes the reading side for one connection. It refuses settings that
 	// are missing or wrong, naming the setting; nil where nothing comes in.
 	Source func(Settings) (Source, error)
+	// Destination makes the writing side for one connection; nil where nothing is
+	// written. It takes the same settings. Manifest.Outbound is there with it.
+	Destination func(Settings) (Destination, error)
 }
 
 // Source reads the webhooks of one connection. Its methods are pure, never panic
@@ -57,6 +60,7 @@ type Answerer interface {
 // Request is an HTTP request of a connected system.
 type Request struct {
 	Method     string
+	URL        string // as the sender addressed it, undecoded; known to Verify and Answer alone, "" afterwards
 	Rest       string // path below /hooks/{workspace}/{connection}/, unescaped
 	Query      url.Values
 	Header     http.Header // canonical names
@@ -125,6 +129,7 @@ type Manifest struct {
 	Setup    []string  // the merchant's steps; one says where {url} goes, one where {secret}, if there is one
 	Unsure   []string  // what is unconfirmed, for the README
 	Pages    []Page    // the vendor's pages, with the date they were read
+	Outbound *Outbound // of a system that is written to
 }
 
 // Setting is one setting of a connection.
