@@ -22,10 +22,19 @@ type Destination interface {
 	Find(ctx context.Context, do Doer, keys []Key, fields []string) ([]Found, error)
 }
 
+// Preparer is a Destination that can make the fields which it is to write, for
+// the merchant's setup.
+type Preparer interface {
+	// Prepare makes the fields that are not there yet. Preparing twice is harmless.
+	Prepare(ctx context.Context, do Doer, fields []string) error
+}
+
 // Doer sends requests to the system of one connection. It adds the credentials,
 // which a connector never sees, keeps to the system's rate, ends what takes too
 // long, and lets no request go elsewhere: a request's URL is a path below
-// Outbound.Base. Its errors are classed; a reply of any status but 429 is no error.
+// Outbound.Base. Its errors are classed. A reply that asks to wait (429; 4xx and
+// 503 with Retry-After) is an error, with the moment where it names one; a reply
+// of another status is none.
 type Doer interface {
 	Do(r *http.Request) (*http.Response, error)
 }

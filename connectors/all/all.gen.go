@@ -5,6 +5,7 @@ package all
 import (
 	connector "loophub/connectors"
 	"loophub/connectors/form"
+	"loophub/connectors/hubspot"
 	"loophub/connectors/operator"
 	"loophub/connectors/shopify"
 )
@@ -13,6 +14,7 @@ import (
 func Connectors() []connector.Connector {
 	return []connector.Connector{
 		form.New(),
+		hubspot.New(),
 		operator.New(),
 		shopify.New(),
 	}

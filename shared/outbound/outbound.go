@@ -126,7 +126,7 @@ func (d *doer) send(r *http.Request) (*http.Response, error) {
 		return nil, fault.As(fault.Transient, fmt.Errorf("sending to %s: %w", d.base.Host, bare(err)))
 	}
 	defer response.Body.Close()
-	if response.StatusCode == http.StatusTooManyRequests {
+	if asksToWait(response) {
 		return response, d.throttled(response)
 	}
 	body, err := io.ReadAll(io.LimitReader(response.Body, d.limits.Reply+1))
@@ -172,6 +172,12 @@ func (d *doer) authorise(ctx context.Context, r *http.Request) error {
 	}
 	r.Header.Set("Authorization", "Bearer "+token)
 	return nil
+}
+
+// asksToWait tells whether a reply says that nothing was done, and to come later.
+func asksToWait(r *http.Response) bool {
+	later := r.StatusCode >= 400 && r.StatusCode < 500 || r.StatusCode == http.StatusServiceUnavailable
+	return r.StatusCode == http.StatusTooManyRequests || later && r.Header.Get("Retry-After") != ""
 }
 
 // longest is the longest wait that a Retry-After is believed for.

@@ -139,6 +139,8 @@ func TestErrorsAreClassed(t *testing.T) {
 			return reply(429, "", "Retry-After", "Tue, 24 Nov 2026 08:31:00 GMT"), nil
 		}, fault.Throttled, start.Add(time.Minute)},
 		{"429 with nonsense", func(*http.Request) (*http.Response, error) { return reply(429, "", "Retry-After", "soon"), nil }, fault.Throttled, time.Time{}},
+		{"477 while an account moves", func(*http.Request) (*http.Response, error) { return reply(477, "", "Retry-After", "60"), nil }, fault.Throttled, start.Add(time.Minute)},
+		{"503 with seconds", func(*http.Request) (*http.Response, error) { return reply(503, "", "Retry-After", "1"), nil }, fault.Throttled, start.Add(time.Second)},
 		{"429 alone", func(*http.Request) (*http.Response, error) { return reply(429, ""), nil }, fault.Throttled, time.Time{}},
 	} {
 		w := newWorld()
