@@ -41,6 +41,9 @@ func key(id, sort string) map[string]types.AttributeValue {
 func secretsName(prefix, id, connection string) string {
 	return prefix + "/" + id + "/connections/" + connection + "/secrets"
 }
+func credentialsName(prefix, id, connection string) string {
+	return prefix + "/" + id + "/connections/" + connection + "/credentials"
+}
 func tokensName(prefix, id string) string { return prefix + "/" + id + "/tokens" }
 func keyName(prefix, id string) string    { return prefix + "/" + id + "/identity-key" }
 
