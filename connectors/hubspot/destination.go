@@ -235,6 +235,9 @@ func read(ctx context.Context, do connector.Doer, ids []string, known bool, prop
 			return a, fmt.Errorf("finding contacts: %w", p.class())
 		}
 	}
+	if len(a.Results) == 0 && len(a.Errors) == 0 { // who is not there is named in an error
+		return a, fault.New(fault.Transient, "finding contacts: HubSpot's reply says nothing of any")
+	}
 	return a, nil
 }
 

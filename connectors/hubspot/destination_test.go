@@ -261,9 +261,11 @@ func TestFind(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
-	a.fault = func(simulator.Call) simulator.Fault { return simulator.Fault{Status: 500} }
-	if _, err := a.to.Find(t.Context(), a, keys, nil); fault.ClassOf(err) != fault.Transient {
-		t.Errorf("500: %v", err)
+	for _, f := range []simulator.Fault{{Status: 500}, {Empty: true}, {Hang: true}} {
+		a.fault = func(simulator.Call) simulator.Fault { return f }
+		if _, err := a.to.Find(t.Context(), a, keys, nil); err == nil || fault.ClassOf(err) != fault.Transient {
+			t.Errorf("%+v: %v", f, err)
+		}
 	}
 }
 

@@ -69,6 +69,7 @@ func manifest() connector.Manifest {
 		Unsure: []string{
 			"That changes of one's own app come as changeSource INTEGRATION with the app's id as sourceId is others' experience, not documented; the ledger of what was written recognises them anyway.",
 			"That a batch holds at most 100 inputs, that one property which does not exist refuses a batch whole, and that results carry the property email, is others' experience. A batch that is refused is taken apart; a result that can't be told is looked for.",
+			"That a batch read names who is not there in an error (OBJECT_NOT_FOUND) is others' experience; a reply that names nobody at all is asked for again.",
 			"The rate is what third parties report for the smallest tier; replies say more, and 429 is obeyed.",
 			"The events' order is not promised, nor is eventId unique: occurredAt is the version of what is said.",
 			"After a merge HubSpot may answer for the old id with the new one; the old record then counts as gone, and is found again by its e-mail address.",

@@ -101,6 +101,11 @@ func Next(l Ledger, wanted map[string]string, now time.Time) Step {
 	case l.Record == "":
 		return Step{Do: Seek}
 	}
+	for field := range Diff(wanted, l) {
+		if l.Fields[field].At == 0 { // somebody else may have given it that value
+			return Step{Do: Seek}
+		}
+	}
 	return Step{Do: Write}
 }
 
@@ -140,7 +145,9 @@ func (l Ledger) Compare(found connector.Found, wanted map[string]string, now tim
 		case there && l.tried(field, is): // an attempt before that one was the last to get through
 			l.note(field, is, l.Began)
 		}
-		l.past(field, Past{value, l.Began, now.UnixMilli()})
+		if wanted[field] != value { // it may yet get through
+			l.past(field, Past{value, l.Began, now.UnixMilli()})
+		}
 	}
 	for field, value := range Diff(wanted, l) {
 		if is, there := found.Fields[field]; there && is == value {

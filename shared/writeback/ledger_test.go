@@ -62,6 +62,7 @@ func TestNext(t *testing.T) {
 		{"a new record", Ledger{}, wanted, t0, Step{Do: Seek}},
 		{"nothing wanted", Ledger{}, fields{"a": ""}, t0, Step{}},
 		{"a known record", written(fields{"a": "0"}), wanted, t0, Step{Do: Write}},
+		{"a field that we never wrote", written(fields{"b": "0"}), wanted, t0, Step{Do: Seek}},
 		{"all is written", written(fields{"a": "1"}), wanted, t0, Step{}},
 		{"somebody is at it", claimed, wanted, t0, Step{Wait, lease}},
 		{"and wants something else", claimed, fields{"a": "2"}, t0, Step{Wait, lease}},
