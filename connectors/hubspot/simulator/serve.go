@@ -55,7 +55,7 @@ func (s *Simulator) trip(r *http.Request) (*http.Response, error) {
 	if s.Fault != nil {
 		f = s.Fault(call)
 	}
-	if f.Delay > 0 {
+	if f.Delay > 0 && s.Pause != nil {
 		s.Pause(f.Delay)
 	}
 	a := s.faulty(r, body, f)

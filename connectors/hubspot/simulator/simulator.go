@@ -32,7 +32,7 @@ type Config struct {
 	Now      func() time.Time
 	// Fault, where set, is asked at each call what goes wrong with it.
 	Fault func(c Call) Fault
-	// Pause lets the time of a Fault.Delay pass; nil = time.Sleep.
+	// Pause lets the time of a Fault.Delay pass; nil = none passes.
 	Pause func(time.Duration)
 }
 
@@ -94,9 +94,6 @@ var own = []string{"email", "firstname", "lastname", "phone", "company", "city",
 func New(c Config) (*Simulator, error) {
 	s := &Simulator{Config: c, contacts: map[string]*Contact{}, properties: map[string]bool{}, groups: map[string]bool{"contactinformation": true}, nextID: 100}
 	s.Requests = cmp.Or(s.Requests, 100)
-	if s.Pause == nil {
-		s.Pause = time.Sleep
-	}
 	for _, p := range slices.Concat(own, c.Properties) {
 		s.properties[p] = true
 	}

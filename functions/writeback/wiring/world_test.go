@@ -299,18 +299,24 @@ func message(t *testing.T, kind string, data any) string {
 	return body
 }
 
-// run gives messages to a worker, and gives back those that have to come again.
-func (w *worker) run(ctx context.Context, bodies ...string) []string {
-	w.t.Helper()
+// queue is the event of a queue with messages.
+func queue(t *testing.T, bodies ...string) []byte {
+	t.Helper()
 	var e lambdaevents.SQSEvent
 	for n, b := range bodies {
 		e.Records = append(e.Records, lambdaevents.SQSMessage{MessageId: fmt.Sprint(n), Body: b})
 	}
 	payload, err := json.Marshal(e)
 	if err != nil {
-		w.t.Fatal(err)
+		t.Fatal(err)
 	}
-	out, err := w.stage().Invoke(ctx, payload)
+	return payload
+}
+
+// run gives messages to a worker, and gives back those that have to come again.
+func (w *worker) run(ctx context.Context, bodies ...string) []string {
+	w.t.Helper()
+	out, err := w.stage().Invoke(ctx, queue(w.t, bodies...))
 	if err != nil {
 		w.t.Fatal(err)
 	}
