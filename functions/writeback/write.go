@@ -74,15 +74,6 @@ func (j *job) compare(ctx context.Context, e *entry, found connector.Found) (don
 	if found.Record == "" && e.ledger.Record != "" {
 		return true, j.fail(ctx, e, fault.As(fault.Permanent, fmt.Errorf("looking for the record: %w", connector.ErrGone)), false)
 	}
-	if found.Record != "" {
-		owner, err := j.hub.Owner(ctx, j.plan.Connection, found.Record)
-		if err != nil {
-			return true, fmt.Errorf("asking whose the record is: %w", err)
-		}
-		if owner != "" && !slices.Contains(e.members, owner) {
-			return true, j.fail(ctx, e, foreign(), false)
-		}
-	}
 	next, left, held := e.ledger.Compare(found, e.wanted.Values, j.Now())
 	e.ledger, e.fields = next, left
 	if len(left) == 0 {
@@ -97,10 +88,6 @@ func (j *job) compare(ctx context.Context, e *entry, found connector.Found) (don
 		return false, nil
 	}
 	return false, j.commit(ctx, e)
-}
-
-func foreign() error {
-	return fault.New(fault.Permanent, "the record belongs to another profile: merge the two profiles, or give one of them another address")
 }
 
 // apply writes what is left, and takes in what became of it.
@@ -139,13 +126,14 @@ func (j *job) settled(ctx context.Context, e *entry) error {
 	return j.commit(ctx, e)
 }
 
-// point notes whose the record is. Where somebody else made it his meanwhile, it
-// is given up.
+// point notes whose the record is, before anything is written to it. One that is
+// another profile's is left alone.
 func (j *job) point(ctx context.Context, e *entry) error {
 	err := j.hub.Point(ctx, j.plan.Connection, e.ledger.Record, j.plan.Name, e.ledger.Fragment, e.members)
 	if errors.Is(err, profile.ErrLost) {
 		e.ledger.Record, e.ledger.Fields = "", nil
-		if err := j.fail(ctx, e, foreign(), false); err != nil {
+		err := fault.New(fault.Permanent, "the record belongs to another profile: merge the two profiles, or give one of them another address")
+		if err := j.fail(ctx, e, err, false); err != nil {
 			return err
 		}
 		return profile.ErrLost

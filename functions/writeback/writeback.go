@@ -52,8 +52,6 @@ type Ledgers interface {
 	// CommitLedger stores a ledger that was read at its Version, which grows by one,
 	// or gives profile.ErrLost.
 	CommitLedger(ctx context.Context, destination string, l plan.Ledger) error
-	// Owner is the fragment whose record that is; "" = nobody's.
-	Owner(ctx context.Context, connection, record string) (profile.ID, error)
 	// Point notes whose record that is, unless it is somebody's who is none of
 	// members: then it gives profile.ErrLost.
 	Point(ctx context.Context, connection, record, destination string, id profile.ID, members []profile.ID) error

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"sync"
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/getkin/kin-openapi/openapi3filter"
@@ -22,7 +23,21 @@ type contract struct{ router routers.Router }
 // document is its name within the folder.
 const document = "hubspot_v3.json"
 
+// loaded are documents by folder: reading one takes longer than a test.
+var loaded sync.Map
+
 func load(folder string) (*contract, error) {
+	if c, there := loaded.Load(folder); there {
+		return c.(*contract), nil
+	}
+	c, err := read(folder)
+	if err == nil {
+		loaded.Store(folder, c)
+	}
+	return c, err
+}
+
+func read(folder string) (*contract, error) {
 	text, err := os.ReadFile(filepath.Join(folder, document))
 	if err != nil {
 		return nil, fmt.Errorf("reading the vendor's document: %w", err)

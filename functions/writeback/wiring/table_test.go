@@ -23,6 +23,7 @@ func TestOnTheTable(t *testing.T) {
 	cloud := awstest.New(t)
 	table := hub.New(dynamodb.NewFromConfig(cloud.Config()), awstest.Hub)
 	w := newWorld(t)
+	w.elsewhere = true
 	part := table.In(w.def.ID)
 	write := func(traits fields) {
 		t.Helper()

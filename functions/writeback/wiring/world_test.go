@@ -87,6 +87,7 @@ type world struct {
 	due       map[string]time.Time // what → earliest moment
 	paused    bool
 	held      map[string]bool
+	elsewhere bool // ledgers lie in a table of their own
 	log       bytes.Buffer
 }
 
@@ -238,10 +239,6 @@ func (w *worker) CommitLedger(ctx context.Context, destination string, l plan.Le
 	})
 }
 
-func (w *worker) Owner(_ context.Context, connection, record string) (profile.ID, error) {
-	return profile.ID(w.owners[connection+"|"+record]), nil
-}
-
 func (w *worker) Point(ctx context.Context, connection, record, _ string, id profile.ID, members []profile.ID) error {
 	return w.gate(ctx, "Point", func() error {
 		name := connection + "|" + record
@@ -272,10 +269,42 @@ func (w *worker) Hold(_ context.Context, _, _, what string) error {
 func (w *worker) RoundTrip(r *http.Request) (response *http.Response, err error) {
 	err = w.gate(r.Context(), "HTTP "+r.URL.Path, func() error {
 		var e error
+		if !w.elsewhere {
+			w.announced(r)
+		}
 		response, e = w.Simulator.RoundTrip(r)
 		return e
 	})
 	return response, err
+}
+
+// announced checks that whatever is sent was stored as pending before.
+func (w *world) announced(r *http.Request) {
+	body, err := r.GetBody()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	var sent struct {
+		Inputs []struct {
+			IDProperty string
+			Properties fields
+		}
+	}
+	if err := json.NewDecoder(body).Decode(&sent); err != nil {
+		w.t.Fatal(err)
+	}
+	for _, in := range sent.Inputs {
+		for name, value := range in.Properties {
+			pending := in.IDProperty == name // the key names the contact
+			for _, l := range w.ledgers {
+				p, there := l.Pending[name]
+				pending = pending || there && p == value
+			}
+			if !pending {
+				w.t.Errorf("%s is sent, and no ledger says so", name)
+			}
+		}
+	}
 }
 
 func changed(t *testing.T, ids ...profile.ID) string {

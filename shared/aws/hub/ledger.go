@@ -74,12 +74,7 @@ func (w Workspace) CommitLedger(ctx context.Context, destination string, l write
 	return won(err)
 }
 
-// Owner is the fragment whose record that is at a connection; "" = nobody's.
-func (w Workspace) Owner(ctx context.Context, connection, record string) (profile.ID, error) {
-	id, _, err := w.owner(ctx, connection, record)
-	return id, err
-}
-
+// owner is whose record that is at a connection; "" = nobody's.
 func (w Workspace) owner(ctx context.Context, connection, record string) (id profile.ID, destination string, err error) {
 	item, err := w.get(ctx, w.pointer(connection, record))
 	if err != nil || item == nil {

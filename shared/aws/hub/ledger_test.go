@@ -55,11 +55,11 @@ func TestPointers(t *testing.T) {
 	}
 	w.must(w.Point(t.Context(), "crm", "101", "hub", hoa, []profile.ID{hoa, lan})) // they are one now
 	for record, want := range map[string]profile.ID{"101": hoa, "10": "", "1011": ""} {
-		if got, err := w.Owner(t.Context(), "crm", record); err != nil || got != want {
+		if got, _, err := w.owner(t.Context(), "crm", record); err != nil || got != want {
 			t.Errorf("record %s is of %q (%v)", record, got, err)
 		}
 	}
-	if got, err := w.Owner(t.Context(), "crm-2", "101"); err != nil || got != "" {
+	if got, _, err := w.owner(t.Context(), "crm-2", "101"); err != nil || got != "" {
 		t.Errorf("another connection's record is of %q (%v)", got, err)
 	}
 }
@@ -77,7 +77,7 @@ func TestForget(t *testing.T) {
 	w.must(w.CommitLedger(t.Context(), "hub", exampleLedger()))
 	w.must(w.Point(t.Context(), "crm", "101", "hub", hoa, []profile.ID{hoa}))
 	w.must(w.Forget(t.Context(), "hub", "crm", lan))
-	if got, err := w.Owner(t.Context(), "crm", "101"); err != nil || got != hoa {
+	if got, _, err := w.owner(t.Context(), "crm", "101"); err != nil || got != hoa {
 		t.Errorf("another profile's record was forgotten: %q (%v)", got, err)
 	}
 }
@@ -145,7 +145,7 @@ func TestLedgerErrorsAreClassed(t *testing.T) {
 	for name, call := range map[string]func() error{
 		"Ledgers": func() error { _, err := w.Ledgers(t.Context(), []profile.ID{lan}, "hub"); return err },
 		"Commit":  func() error { return w.CommitLedger(t.Context(), "hub", exampleLedger()) },
-		"Owner":   func() error { _, err := w.Owner(t.Context(), "crm", "101"); return err },
+		"owner":   func() error { _, _, err := w.owner(t.Context(), "crm", "101"); return err },
 		"Point":   func() error { return w.Point(t.Context(), "crm", "101", "hub", lan, []profile.ID{lan}) },
 		"Forget":  func() error { return w.Forget(t.Context(), "hub", "crm", lan) },
 	} {
