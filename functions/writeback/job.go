@@ -98,6 +98,11 @@ func (j *job) take(ctx context.Context, w wake) error {
 	if err != nil {
 		return fmt.Errorf("deciding what %s should hold: %w", j.plan.Name, err)
 	}
+	if wanted.Next.After(now) { // before anything that hangs on it
+		if err := j.Due.Arm(ctx, j.workspace, What(j.plan.Name, view.ID), wanted.Next); err != nil {
+			return fmt.Errorf("arming: %w", err)
+		}
+	}
 	for range races {
 		if err = j.claim(ctx, &entry{message: w.message, members: view.Members, wanted: wanted}); !errors.Is(err, profile.ErrLost) {
 			return err

@@ -29,16 +29,30 @@ type Outcome struct {
 	Net   map[string]int64 // minor units by currency, less refunds
 }
 
+// Times are what an answer depends on beside what it was given.
+type Times struct {
+	Next  time.Time // when time alone may change the answer; zero = never
+	Older time.Time // not zero: no answer yet; it wants the orders placed from then on in the view
+}
+
+// join takes the earlier of both.
+func (t Times) join(o Times) Times { return Times{sooner(t.Next, o.Next), sooner(t.Older, o.Older)} }
+
+func sooner(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
+}
+
 // Rule says who is written to a destination.
 type Rule interface {
-	// Holds decides. Where older is not zero there is no answer yet: it wants the
-	// orders placed from then on in the view.
-	Holds(v segment.View, x Extra, now time.Time) (in bool, older time.Time, err error)
+	Holds(v segment.View, x Extra, now time.Time) (in bool, t Times, err error)
 }
 
 // Expression gives the text of a property, as the destination takes it.
 type Expression interface {
-	Value(v segment.View, x Extra, now time.Time) (string, error)
+	Value(v segment.View, x Extra, now time.Time) (text string, t Times, err error)
 }
 
 // Language compiles what people write. Its errors are segment.Problems where the
@@ -84,28 +98,33 @@ func Compile(d workspace.Destination, key string, l Language, zone *time.Locatio
 
 // Wanted is what the destination should hold of a profile.
 type Wanted struct {
+	Times
 	Values map[string]string
-	Match  string    // value of the key
-	In     bool      // false: the profile is not written there
-	Older  time.Time // not zero: no answer yet, see Rule
+	Match  string // value of the key
+	In     bool   // false: the profile is not written there
 }
 
 // Wanted decides what the destination should hold. Who does not meet the rule, or
 // has no key, is not written; what was written before stays there as it is.
 func (p Plan) Wanted(v segment.View, x Extra, now time.Time) (Wanted, error) {
+	var w Wanted
 	if p.when != nil {
-		in, older, err := p.when.Holds(v, x, now)
-		if err != nil || !older.IsZero() || !in {
-			return Wanted{Older: older}, err
+		in, times, err := p.when.Holds(v, x, now)
+		if w.Times = times; err != nil || !times.Older.IsZero() || !in {
+			return w, err
 		}
 	}
-	w := Wanted{Values: map[string]string{}}
+	w.Values = map[string]string{}
 	for _, one := range p.properties {
-		text, err := one.text.Value(v, x, now)
+		text, times, err := one.text.Value(v, x, now)
 		if err != nil {
 			return Wanted{}, fmt.Errorf("property %s: %w", one.name, err)
 		}
+		w.Times = w.join(times)
 		w.Values[one.name] = text
+	}
+	if !w.Older.IsZero() {
+		return Wanted{Times: w.Times}, nil
 	}
 	w.Match = w.Values[p.key]
 	w.In = w.Match != ""

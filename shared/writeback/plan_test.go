@@ -27,30 +27,31 @@ func (words) Expression(text string, _ *time.Location) (Expression, error) {
 }
 
 func parse(text string) (word, error) {
-	if strings.HasPrefix(text, "traits.") || text == "segments" || text == "old" || text == "broken" {
+	if strings.HasPrefix(text, "traits.") || text == "segments" || text == "old" || text == "broken" || text == "hour" || text == "day" {
 		return word(text), nil
 	}
 	return "", segment.Problems{{Line: 1, Column: 3, Reason: "there is no " + text}}
 }
 
-func (w word) Holds(v segment.View, x Extra, now time.Time) (bool, time.Time, error) {
-	if w == "old" && v.Since.IsZero() {
-		return false, t0, nil
-	}
-	text, err := w.Value(v, x, now)
-	return text != "", time.Time{}, err
+func (w word) Holds(v segment.View, x Extra, now time.Time) (bool, Times, error) {
+	text, times, err := w.Value(v, x, now)
+	return text != "", times, err
 }
 
-func (w word) Value(v segment.View, x Extra, _ time.Time) (string, error) {
+func (w word) Value(v segment.View, x Extra, now time.Time) (string, Times, error) {
 	switch name, isTrait := strings.CutPrefix(string(w), "traits."); {
 	case isTrait:
-		return v.Trait(name), nil
+		return v.Trait(name), Times{}, nil
 	case w == "segments":
-		return strings.Join(x.Segments, ";"), nil
+		return strings.Join(x.Segments, ";"), Times{}, nil
+	case w == "old" && v.Since.IsZero():
+		return "", Times{Older: t0}, nil
 	case w == "old":
-		return "yes", nil
+		return "yes", Times{}, nil
+	case w == "hour" || w == "day":
+		return "1", Times{Next: now.Add(map[word]time.Duration{"hour": time.Hour, "day": 24 * time.Hour}[w])}, nil
 	}
-	return "", errors.New("broken")
+	return "", Times{}, errors.New("broken")
 }
 
 func view(traits fields) segment.View {
@@ -75,7 +76,8 @@ func TestWanted(t *testing.T) {
 		{"everybody", "", lan, Wanted{Values: values, Match: "lan@example.vn", In: true}},
 		{"who meets the rule", "traits.first_name", lan, Wanted{Values: values, Match: "lan@example.vn", In: true}},
 		{"who does not", "traits.city", lan, Wanted{}},
-		{"older orders are wanted", "old", lan, Wanted{Older: t0}},
+		{"older orders are wanted", "old", lan, Wanted{Times: Times{Older: t0}}},
+		{"a rule of time", "day", lan, Wanted{Times: Times{Next: t0.Add(24 * time.Hour)}, Values: values, Match: "lan@example.vn", In: true}},
 		{"older orders are there", "old", since, Wanted{Values: values, Match: "lan@example.vn", In: true}},
 	} {
 		p, err := Compile(workspace.Destination{Name: "crm", When: c.when, Properties: properties}, "email", words{}, time.UTC)
@@ -88,6 +90,21 @@ func TestWanted(t *testing.T) {
 		}
 		if nobody, err := p.Wanted(view(nil), Extra{}, t0); err != nil || nobody.In {
 			t.Errorf("%s: who has no address is written (%v)", c.name, err)
+		}
+	}
+	for _, c := range []struct {
+		properties fields
+		want       Times
+	}{
+		{fields{"email": "traits.email", "a": "day", "b": "hour"}, Times{Next: t0.Add(time.Hour)}},
+		{fields{"email": "traits.email", "a": "old", "b": "segments"}, Times{Older: t0}},
+	} {
+		p, err := Compile(workspace.Destination{Properties: c.properties}, "email", words{}, time.UTC)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if w, err := p.Wanted(lan, Extra{}, t0); err != nil || w.Times != c.want || w.In != c.want.Older.IsZero() {
+			t.Errorf("%v: %+v (%v)", c.properties, w, err)
 		}
 	}
 	for _, d := range []workspace.Destination{{When: "nonsense"}, {Properties: fields{"a": "nonsense"}}} {

@@ -56,6 +56,23 @@ func TestTheDifferenceIsWritten(t *testing.T) {
 	w.calm("after all")
 }
 
+// What time alone changes is written when its moment comes.
+func TestTimeAlone(t *testing.T) {
+	w := newWorld(t)
+	w.know(lan, lansTraits)
+	d := w.def.Destinations["hub"]
+	d.Properties = fields{"email": "traits.email", "loophub_last_result": "noon"}
+	w.def.Destinations["hub"] = d
+	w.worker().run(t.Context(), changed(t, lan))
+	w.holds("lan@example.vn", fields{"loophub_last_result": "before"})
+	w.settle()
+	w.holds("lan@example.vn", fields{"loophub_last_result": "after"})
+	if !w.Now().Equal(noon) {
+		t.Errorf("it was written at %s", w.Now())
+	}
+	w.calm("after noon")
+}
+
 func TestWhatIsThereIsTakenOver(t *testing.T) {
 	w := newWorld(t)
 	id := w.Edit("lan@example.vn", fields{"firstname": "Lan", "hs_lead_status": "OPEN"})

@@ -52,22 +52,30 @@ func (words) Expression(text string, _ *time.Location) (plan.Expression, error) 
 	return word(text), nil
 }
 
-func (w word) Holds(v segment.View, x plan.Extra, now time.Time) (bool, time.Time, error) {
-	text, err := w.Value(v, x, now)
-	return text != "", time.Time{}, err
+func (w word) Holds(v segment.View, x plan.Extra, now time.Time) (bool, plan.Times, error) {
+	text, times, err := w.Value(v, x, now)
+	return text != "", times, err
 }
 
-func (w word) Value(v segment.View, x plan.Extra, _ time.Time) (string, error) {
+// noon is when the word noon turns.
+var noon = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
+
+func (w word) Value(v segment.View, x plan.Extra, now time.Time) (string, plan.Times, error) {
+	if w == "noon" && now.Before(noon) {
+		return "before", plan.Times{Next: noon}, nil
+	}
 	name, trait := strings.CutPrefix(string(w), "traits.")
 	switch {
 	case trait:
-		return v.Trait(name), nil
+		return v.Trait(name), plan.Times{}, nil
 	case w == "segments":
-		return strings.Join(x.Segments, ";"), nil
+		return strings.Join(x.Segments, ";"), plan.Times{}, nil
 	case w == "campaign.result":
-		return x.Campaign.Result, nil
+		return x.Campaign.Result, plan.Times{}, nil
+	case w == "noon":
+		return "after", plan.Times{}, nil
 	}
-	return "", fmt.Errorf("there is no %s", w)
+	return "", plan.Times{}, fmt.Errorf("there is no %s", w)
 }
 
 // world is a workspace with a destination at a simulated HubSpot. Everything that
