@@ -16,7 +16,9 @@ func TestCredentials(t *testing.T) {
 	}
 	name := awstest.Prefix + "/saigon/connections/crm/credentials"
 	w.Parameters()[name] = `{"access_token":"public-test-token"}`
-	fresh := func() *definition.Reader { return definition.NewReader(w.db, w.ssm, awstest.Hub, awstest.Prefix, w.Now) }
+	fresh := func() *definition.Reader {
+		return definition.NewReader(w.db, w.ssm, awstest.Hub, awstest.Prefix, w.Now)
+	}
 	if c, err := fresh().Credentials(t.Context(), "saigon", "crm"); err != nil || c["access_token"] != "public-test-token" {
 		t.Errorf("%d credentials, %v", len(c), err)
 	}
