@@ -24,6 +24,9 @@ type Connector struct {
 	// Address says whose a delivery of the platform is; it is there exactly where
 	// Manifest.Platform is set.
 	Address Address
+	// Destination makes the writing side for one connection; nil where nothing is
+	// written. It takes the same settings. Manifest.Outbound is there with it.
+	Destination func(Settings) (Destination, error)
 }
 
 // Address finds the workspace and connection that a delivery of the platform
@@ -65,6 +68,7 @@ type Answerer interface {
 // Request is an HTTP request of a connected system.
 type Request struct {
 	Method     string
+	URL        string // as the sender addressed it, undecoded; known to Verify and Answer alone, "" afterwards
 	Rest       string // path below /hooks/{workspace}/{connection}/, unescaped
 	Query      url.Values
 	Header     http.Header // canonical names
@@ -120,23 +124,23 @@ const (
 // Manifest describes a connector: README tables, setup instructions and checks
 // of the workspace file come from it.
 type Manifest struct {
-	Name        string    // the system's folder and package: lower-case letters and digits
-	Title       string    // as people write it
-	Rank        int       // decoder rank, raised when Decode reads the same bytes differently
-	Internal    bool      // no outside system may post to it
-	Platform    bool      // its deliveries come from the deployment's own cloud account, which vouches for them; nobody may post to it
-	Channel     string    // what it sends, such as email; "" = nothing
-	Destination bool      // results are written back to it
-	Topics      []string  // what it reads, sorted
-	Settings    []Setting // what a connection needs
-	Secrets     string    // what signs its deliveries, in words; "" = nothing does
-	Headers     []string  // headers that Decode and Key read: they alone are stored with the body
-	Proof       []string  // headers that Verify reads beside those: not stored, but told where they are missing
-	Refusal     int       // status for a request that does not verify; 0 = 401
-	Answers     string    // what the Source answers itself, in words; "" = 200 once stored
-	Setup       []string  // the merchant's steps; one says where {url} goes, one where {secret}, if there is one
-	Unsure      []string  // what is unconfirmed, for the README
-	Pages       []Page    // the vendor's pages, with the date they were read
+	Name     string    // the system's folder and package: lower-case letters and digits
+	Title    string    // as people write it
+	Rank     int       // decoder rank, raised when Decode reads the same bytes differently
+	Internal bool      // no outside system may post to it
+	Platform bool      // its deliveries come from the deployment's own cloud account, which vouches for them; nobody may post to it
+	Channel  string    // what it sends, such as email; "" = nothing
+	Topics   []string  // what it reads, sorted
+	Settings []Setting // what a connection needs
+	Secrets  string    // what signs its deliveries, in words; "" = nothing does
+	Headers  []string  // headers that Decode and Key read: they alone are stored with the body
+	Proof    []string  // headers that Verify reads beside those: not stored, but told where they are missing
+	Refusal  int       // status for a request that does not verify; 0 = 401
+	Answers  string    // what the Source answers itself, in words; "" = 200 once stored
+	Setup    []string  // the merchant's steps; one says where {url} goes, one where {secret}, if there is one
+	Unsure   []string  // what is unconfirmed, for the README
+	Pages    []Page    // the vendor's pages, with the date they were read
+	Outbound *Outbound // of a system that results are written back to
 }
 
 // Vouched tells whether the deployment itself brings the connector's deliveries,

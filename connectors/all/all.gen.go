@@ -5,6 +5,7 @@ package all
 import (
 	connector "loophub/connectors"
 	"loophub/connectors/form"
+	"loophub/connectors/hubspot"
 	"loophub/connectors/links"
 	"loophub/connectors/operator"
 	"loophub/connectors/ses"
@@ -15,6 +16,7 @@ import (
 func Connectors() []connector.Connector {
 	return []connector.Connector{
 		form.New(),
+		hubspot.New(),
 		links.New(),
 		operator.New(),
 		ses.New(),

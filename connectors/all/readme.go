@@ -90,6 +90,10 @@ func Facts(m connector.Manifest) string {
 			fmt.Fprintf(&b, "| %s | %s | %s |\n", mark(s), s.About, s.Default)
 		}
 	}
+	if o := m.Outbound; o != nil {
+		fmt.Fprintf(&b, "\nWrites to: %s, with the credentials %s. Records are found by `%s`; a call takes %d, %d calls go out in %s, and each may take %s.\n",
+			o.Base, o.Credentials, o.Key, o.Batch, o.Requests, o.Per, o.TimeOut)
+	}
 	list("How to connect:", m.Setup)
 	list("Unconfirmed:", m.Unsure)
 	var pages []string

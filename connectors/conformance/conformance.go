@@ -50,6 +50,7 @@ var checks = []check{
 	{"types", (*bench).wrongTypesDoNoHarm},
 	{"hostile", (*bench).hostileBodiesAreBounded},
 	{"answers", (*bench).answersAreAnswers},
+	{"destination", (*bench).destinationsAnswerForEachChange},
 }
 
 // Run holds a connector to the contract.

@@ -32,7 +32,7 @@ const (
 // New describes the connector.
 func New() connector.Connector {
 	m := connector.Manifest{
-		Name: "ses", Title: "Amazon SES", Rank: 1, Platform: true,
+		Name: "ses", Title: "Amazon SES", Rank: 1, Platform: true, Channel: "email",
 		Topics: []string{"bounce", "click", "complaint", "delivery", "delivery_delay", "open", "reject", "rendering_failure",
 			"send", "subscription"},
 		Headers: []string{connector.PlatformID},

@@ -173,7 +173,7 @@ func (h *handling) take(ctx context.Context, m connector.Manifest, src connector
 		return h.end(refused, status, "the request is not verified")
 	}
 	key := keyOf(h.line.Workspace, h.line.Connection, src, r)
-	r.Header = kept(m.Headers, r.Header)
+	r.Header, r.URL = kept(m.Headers, r.Header), ""
 	key, err = h.store(ctx, delivery.Seal(delivery.Delivery{Key: key, Request: r, Trace: h.line.Trace}))
 	if err != nil {
 		return h.fail(err)

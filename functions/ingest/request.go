@@ -51,6 +51,7 @@ func request(e *events.LambdaFunctionURLRequest, body []byte, rest string, recei
 		Method: e.RequestContext.HTTP.Method, Rest: rest, ReceivedAt: received,
 		Header: make(http.Header, len(e.Headers)), Body: body,
 	}
+	r.URL = addressed(e)
 	values := make([]string, 0, len(e.Headers)) // of all headers, in one piece
 	for name, v := range e.Headers {
 		values = append(values, v)
@@ -67,6 +68,18 @@ func request(e *events.LambdaFunctionURLRequest, body []byte, rest string, recei
 	n, err := base64.StdEncoding.Decode(r.Body, body)
 	r.Body = r.Body[:n]
 	return r, err
+}
+
+// addressed is the URL as the sender wrote it: some sign it.
+func addressed(e *events.LambdaFunctionURLRequest) string {
+	host := e.Headers["host"]
+	if host == "" {
+		return ""
+	}
+	if e.RawQueryString == "" {
+		return "https://" + host + e.RawPath
+	}
+	return "https://" + host + e.RawPath + "?" + e.RawQueryString
 }
 
 // spellings knows how header names that Lambda writes in lower case are spelled:

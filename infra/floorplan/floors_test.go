@@ -35,7 +35,7 @@ var floors = []floor{
 		"the one list of all checks that a definition has to pass"},
 	{"conformance", []string{"connectors/conformance"},
 		"the suite is written against the contract and may know no connector"},
-	{"connectors, stages, adapters", []string{"connectors/*", "functions/*", "shared/aws/*"},
+	{"connectors, stages, adapters", []string{"connectors/*", "functions/*", "shared/aws/*", "shared/outbound"},
 		"each can be read, changed or deleted without reading its neighbours"},
 	{"list of connectors", []string{"connectors/all"},
 		"one generated line per connector, for those who join things"},

@@ -6,6 +6,7 @@ package fault
 import (
 	"errors"
 	"fmt"
+	"time"
 )
 
 // Class says what may be done about an error.
@@ -25,12 +26,30 @@ const (
 // Error is an error with its class. Text never holds personal data or a secret.
 type Error struct {
 	Class Class
+	until time.Time
 	err   error
 }
 
 // New classifies a text.
 func New(c Class, format string, args ...any) error {
 	return &Error{Class: c, err: fmt.Errorf(format, args...)}
+}
+
+// Throttle says that somebody asked to wait until then.
+func Throttle(until time.Time, format string, args ...any) error {
+	return &Error{Class: Throttled, until: until, err: fmt.Errorf(format, args...)}
+}
+
+// Until is the moment to wait for, where somebody named one; else zero.
+func Until(err error) time.Time {
+	var e *Error
+	for errors.As(err, &e) {
+		if !e.until.IsZero() {
+			return e.until
+		}
+		err = e.err
+	}
+	return time.Time{}
 }
 
 // As classifies err; nil stays nil.

@@ -21,7 +21,7 @@ var known = []connector.Manifest{
 	}},
 	{Name: "ping"},
 	{Name: "post", Channel: "email"},
-	{Name: "crm", Destination: true},
+	{Name: "crm", Outbound: &connector.Outbound{}},
 	{Name: "clerk", Internal: true},
 }
 

@@ -22,7 +22,7 @@ func TestReadmeIsRight(t *testing.T) {
 	}
 	file := "workspace: saigon\nname: Trà Lan\ncountry: VN\ncurrency: VND\ntimezone: Asia/Ho_Chi_Minh\n" +
 		"connections: {email: {connector: ses}, hubspot: {connector: hubspot}}\nsegments: {once-last-month: {when: orders.count == 1}}\n" + shown
-	w, err := workspace.Parse([]byte(file), []connector.Manifest{{Name: "ses", Channel: "email"}, {Name: "hubspot", Destination: true}}, pass)
+	w, err := workspace.Parse([]byte(file), []connector.Manifest{{Name: "ses", Channel: "email"}, {Name: "hubspot", Outbound: &connector.Outbound{}}}, pass)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,8 +16,8 @@ func (p *parser) references(w Workspace) {
 	}
 	for name, d := range w.Destinations {
 		at := "destinations." + name + ".connection"
-		m, ok := p.connected(at, w, d.Connection, func(m connector.Manifest) bool { return m.Destination }, "can be written to")
-		if ok && !m.Destination {
+		m, ok := p.connected(at, w, d.Connection, func(m connector.Manifest) bool { return m.Outbound != nil }, "can be written to")
+		if ok && m.Outbound == nil {
 			p.refuse(at, 0, 0, fmt.Sprintf("connection %q is of %s, which nothing is written back to", d.Connection, m.Name))
 		}
 	}

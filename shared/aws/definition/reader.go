@@ -5,6 +5,7 @@
 //	<workspace>#definition  V#00000001   every version that ever did
 //	workspaces              <workspace>  which workspaces there are
 //	<prefix>/<workspace>/connections/<name>/secrets   JSON array, any may sign
+//	<prefix>/<workspace>/connections/<name>/credentials  JSON object: what we show to its system
 //	<prefix>/<workspace>/tokens                       JSON array of API tokens
 //	<prefix>/<workspace>/identity-key                 32 bytes, base64, for ever
 package definition
@@ -47,6 +48,8 @@ type Reader struct {
 	secrets    *cache[[]connector.Secret]
 	tokens     *cache[[][32]byte]
 	keys       *cache[[]byte]
+
+	credentials *cache[map[string]string]
 }
 
 // NewReader reads from the Hub table and from parameters below prefix ("/loophub").
@@ -58,6 +61,8 @@ func NewReader(db *dynamodb.Client, parameters *ssm.Client, table, prefix string
 		secrets:    newCache[[]connector.Secret](now, errNone),
 		tokens:     newCache[[][32]byte](now, errNone),
 		keys:       newCache[[]byte](now, errNone),
+
+		credentials: newCache[map[string]string](now, errNone),
 	}
 }
 
@@ -104,6 +109,27 @@ func (r *Reader) Secrets(ctx context.Context, id, connection string) ([]connecto
 		return nil, nil
 	}
 	return s, err
+}
+
+// Credentials are what a connection shows to its system, by name; none where none
+// are set.
+func (r *Reader) Credentials(ctx context.Context, id, connection string) (map[string]string, error) {
+	name := credentialsName(r.prefix, id, connection)
+	c, err := r.credentials.load(ctx, name, func(ctx context.Context) (map[string]string, error) {
+		text, err := parameter(ctx, r.ssm, name)
+		if err != nil {
+			return nil, err
+		}
+		var m map[string]string
+		if json.Unmarshal([]byte(text), &m) != nil {
+			return nil, fault.New(fault.Permanent, `reading %s: it must be a JSON object of texts, such as {"access_token": "…"}`, name)
+		}
+		return m, nil
+	})
+	if errors.Is(err, errNone) {
+		return nil, nil
+	}
+	return c, err
 }
 
 // IdentityKey is the key under which a workspace's identifiers are hashed.

@@ -47,6 +47,9 @@ func sortVersion(version int) string { return fmt.Sprintf("V#%08d", version) }
 func secretsName(prefix, id, connection string) string {
 	return prefix + "/" + id + "/connections/" + connection + "/secrets"
 }
+func credentialsName(prefix, id, connection string) string {
+	return prefix + "/" + id + "/connections/" + connection + "/credentials"
+}
 func tokensName(prefix, id string) string { return prefix + "/" + id + "/tokens" }
 func keyName(prefix, id string) string    { return prefix + "/" + id + "/identity-key" }
 

@@ -1,0 +1,225 @@
+package writeback
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"sync"
+	"time"
+
+	connector "loophub/connectors"
+	"loophub/shared/fault"
+	"loophub/shared/profile"
+	"loophub/shared/telemetry"
+	"loophub/shared/workspace"
+	plan "loophub/shared/writeback"
+)
+
+// job is what one call of the stage does for one destination.
+type job struct {
+	*Stage
+	workspace string
+	hub       Hub
+	plan      plan.Plan
+	to        connector.Destination
+	do        connector.Doer
+	out       connector.Outbound
+	seen      map[profile.ID]bool // profiles that were looked at
+	matches   map[string]bool     // keys of records that are being sought
+	entries   []*entry            // claimed and not yet written: at most a batch
+	since     time.Time           // of the first of them
+	counts    []telemetry.Count
+}
+
+// entry is one profile that has something to be written.
+type entry struct {
+	message string
+	members []profile.ID
+	ledger  plan.Ledger
+	wanted  plan.Wanted
+	step    plan.Do
+	fields  map[string]string // to be written
+	done    bool
+}
+
+// job readies a destination; nil = it is paused.
+func (s *Stage) job(ctx context.Context, w workspace.Workspace, d workspace.Destination) (*job, error) {
+	paused, err := s.Controls.Paused(ctx, w.ID, d.Name)
+	if err != nil {
+		return nil, fmt.Errorf("asking whether %s is paused: %w", d.Name, err)
+	}
+	if paused {
+		return nil, nil
+	}
+	c, there := w.Connections[d.Connection]
+	con, known := s.connectors[c.Connector]
+	if !there || !known || con.Destination == nil || con.Manifest.Outbound == nil {
+		return nil, fault.New(fault.Permanent, "destination %s: connection %s is of no system that this version writes to", d.Name, d.Connection)
+	}
+	j := &job{Stage: s, workspace: w.ID, hub: s.Hub(w.ID), out: *con.Manifest.Outbound, seen: map[profile.ID]bool{}, matches: map[string]bool{}}
+	if j.plan, err = s.plans.of(w, d, j.out.Key, s.Language); err != nil {
+		return nil, fault.As(fault.Permanent, err)
+	}
+	if j.to, err = con.Destination(w.SettingsOf(c)); err != nil {
+		return nil, fault.As(fault.Permanent, fmt.Errorf("connection %s: %w", c.Name, err))
+	}
+	j.do, err = s.Systems.For(w.ID, c.Name, con.Manifest)
+	return j, err
+}
+
+// races is how often a profile is looked at again when somebody else was first.
+const races = 8
+
+// take looks at one profile and claims what is to be written of it.
+func (j *job) take(ctx context.Context, w wake) error {
+	view, all, err := j.view(ctx, w.fragment)
+	if err != nil || len(all) == 0 || j.seen[view.ID] {
+		return err
+	}
+	j.seen[view.ID] = true
+	now := j.Now()
+	x, err := j.Surroundings.Extra(ctx, j.workspace, view.Members, now)
+	if err != nil {
+		return fmt.Errorf("reading what is known beside the profile: %w", err)
+	}
+	wanted, err := j.plan.Wanted(view, x, now)
+	if err == nil && !wanted.Older.IsZero() {
+		var older []profile.Order
+		for _, f := range all {
+			l, err := j.hub.OlderOrders(ctx, f.ID, wanted.Older)
+			if err != nil {
+				return fmt.Errorf("reading older orders: %w", err)
+			}
+			older = append(older, l...)
+		}
+		wanted, err = j.plan.Wanted(view.With(older, wanted.Older), x, now)
+	}
+	if err != nil {
+		return fmt.Errorf("deciding what %s should hold: %w", j.plan.Name, err)
+	}
+	if wanted.Next.After(now) { // before anything that hangs on it
+		if err := j.Due.Arm(ctx, j.workspace, What(j.plan.Name, view.ID), wanted.Next); err != nil {
+			return fmt.Errorf("arming: %w", err)
+		}
+	}
+	for range races {
+		if err = j.claim(ctx, &entry{message: w.message, members: view.Members, wanted: wanted}); !errors.Is(err, profile.ErrLost) {
+			return err
+		}
+	}
+	return err
+}
+
+const (
+	lease = 90 * time.Second // how long a claim keeps others away
+	work  = 60 * time.Second // how long calls may take after the first claim
+	apart = time.Minute      // between two profiles that seek a record by one key
+)
+
+// claim decides what comes next for a profile, and puts down what is about to be
+// written before anything is.
+func (j *job) claim(ctx context.Context, e *entry) error {
+	ledgers, err := j.hub.Ledgers(ctx, e.members, j.plan.Name)
+	if err != nil {
+		return fmt.Errorf("reading the ledger: %w", err)
+	}
+	e.ledger = chosen(ledgers, e.members[0])
+	if !e.wanted.In { // what stands there stays; what may be on its way is still looked for
+		if len(e.ledger.Pending) == 0 {
+			return nil
+		}
+		e.wanted.Values, e.wanted.Match = map[string]string{}, e.ledger.Pending[j.out.Key]
+	}
+	now := j.Now()
+	step := plan.Next(e.ledger, e.wanted.Values, now)
+	if e.step = step.Do; e.step == plan.Nothing {
+		return nil
+	}
+	if e.step == plan.Seek && e.ledger.Record == "" && e.wanted.Match != "" {
+		if j.matches[e.wanted.Match] { // two profiles with one address: never both at once
+			step = plan.Step{Do: plan.Wait, Until: now.Add(apart)}
+		}
+		j.matches[e.wanted.Match] = true
+	}
+	if step.Do == plan.Wait {
+		return j.arm(ctx, e, step.Until)
+	}
+	if len(j.entries) == 0 {
+		j.since = now
+	}
+	e.ledger = e.ledger.Claim(e.wanted.Values, now, now.Add(lease))
+	e.fields = e.ledger.Pending
+	if err := j.commit(ctx, e); err != nil {
+		return err
+	}
+	j.entries = append(j.entries, e)
+	return nil
+}
+
+// chosen is the ledger of the profile: the first that has a record, else the
+// first, else a new one under the least member.
+func chosen(l []plan.Ledger, least profile.ID) plan.Ledger {
+	for _, one := range l {
+		if one.Record != "" {
+			return one
+		}
+	}
+	if len(l) > 0 {
+		return l[0]
+	}
+	return plan.Ledger{Fragment: least}
+}
+
+// commit stores the entry's ledger. What is due for it was armed before.
+func (j *job) commit(ctx context.Context, e *entry) error {
+	if err := j.hub.CommitLedger(ctx, j.plan.Name, e.ledger); err != nil {
+		return fmt.Errorf("storing the ledger: %w", err)
+	}
+	e.ledger.Version++
+	return nil
+}
+
+func (j *job) arm(ctx context.Context, e *entry, at time.Time) error {
+	if err := j.Due.Arm(ctx, j.workspace, What(j.plan.Name, e.ledger.Fragment), at); err != nil {
+		return fmt.Errorf("arming: %w", err)
+	}
+	return nil
+}
+
+// plans keeps destinations compiled.
+type plans struct {
+	mu     sync.Mutex
+	byName map[string]compiled
+}
+
+type compiled struct {
+	from workspace.Destination
+	zone string
+	plan plan.Plan
+}
+
+const maxPlans = 1_000
+
+func (p *plans) of(w workspace.Workspace, d workspace.Destination, key string, l plan.Language) (plan.Plan, error) {
+	name := w.ID + "/" + d.Name
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if c, there := p.byName[name]; there && c.zone == w.Zone && c.from.Connection == d.Connection && c.from.When == d.When &&
+		maps.Equal(c.from.Properties, d.Properties) {
+		return c.plan, nil
+	}
+	zone, err := time.LoadLocation(w.Zone)
+	if err != nil {
+		return plan.Plan{}, fmt.Errorf("loading the workspace's zone: %w", err)
+	}
+	made, err := plan.Compile(d, key, l, zone)
+	if err != nil {
+		return made, err
+	}
+	if len(p.byName) >= maxPlans {
+		clear(p.byName)
+	}
+	p.byName[name] = compiled{d, w.Zone, made}
+	return made, nil
+}

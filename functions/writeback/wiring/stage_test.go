@@ -1,0 +1,326 @@
+package wiring
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"loophub/connectors/hubspot/simulator"
+	"loophub/events"
+	"loophub/shared/fault"
+	plan "loophub/shared/writeback"
+)
+
+var lansTraits = fields{"email": "lan@example.vn", "first_name": "Lan", "city": "Huế"}
+
+func TestTheDifferenceIsWritten(t *testing.T) {
+	w := newWorld(t)
+	w.know(lan, lansTraits)
+	w.know(hoa, fields{"email": "hoa@example.vn", "first_name": "Hoa"}) // does not meet the rule
+	w.extra[lan] = plan.Extra{Segments: []string{"loyal", "members"}}
+	for range 2 { // every input twice
+		w.settle(changed(t, lan, hoa), changed(t, lan))
+		w.holds("lan@example.vn", fields{"firstname": "Lan", "loophub_segments": "loyal;members"})
+	}
+	if n := len(w.Contacts()); n != 1 {
+		t.Errorf("%d contacts", n)
+	}
+	writes := len(w.Writes())
+	w.extra[lan] = plan.Extra{Campaign: plan.Campaign{Result: "clicked"}}
+	for _, body := range []string{
+		message(t, events.SegmentLeft, events.Membership{Fragment: string(lan), Segment: "loyal"}),
+		message(t, events.MessageDecided, events.Message{Fragment: string(lan), Message: "m"}),
+		message(t, events.OutcomeChanged, events.Outcome{Fragment: string(lan)}),
+	} {
+		w.settle(body, body)
+	}
+	w.holds("lan@example.vn", fields{"firstname": "Lan", "loophub_segments": "", "loophub_last_result": "clicked"})
+	if got := w.Writes()[writes:]; len(got) != 2 {
+		t.Errorf("%v", got)
+	}
+	// Who no longer meets the rule is written no more; what stands there stays.
+	w.know(lan, fields{"email": "lan@example.vn", "first_name": "Lan Anh"})
+	w.settle(changed(t, lan))
+	w.holds("lan@example.vn", fields{"firstname": "Lan", "loophub_last_result": "clicked"})
+	// A new address makes no second contact.
+	w.know(lan, fields{"email": "anh@example.vn", "first_name": "Lan", "city": "Huế"})
+	w.settle(changed(t, lan))
+	w.holds("anh@example.vn", fields{"firstname": "Lan"})
+	if n := len(w.Contacts()); n != 1 {
+		t.Errorf("%d contacts", n)
+	}
+	w.calm("after all")
+}
+
+// What time alone changes is written when its moment comes.
+func TestTimeAlone(t *testing.T) {
+	w := newWorld(t)
+	w.know(lan, lansTraits)
+	d := w.def.Destinations["hub"]
+	d.Properties = fields{"email": "traits.email", "loophub_last_result": "noon"}
+	w.def.Destinations["hub"] = d
+	w.worker().run(t.Context(), changed(t, lan))
+	w.holds("lan@example.vn", fields{"loophub_last_result": "before"})
+	w.settle()
+	w.holds("lan@example.vn", fields{"loophub_last_result": "after"})
+	if !w.Now().Equal(noon) {
+		t.Errorf("it was written at %s", w.Now())
+	}
+	w.calm("after noon")
+}
+
+func TestWhatIsThereIsTakenOver(t *testing.T) {
+	w := newWorld(t)
+	id := w.Edit("lan@example.vn", fields{"firstname": "Lan", "hs_lead_status": "OPEN"})
+	w.know(lan, lansTraits)
+	w.extra[lan] = plan.Extra{Segments: []string{"loyal"}}
+	w.settle(changed(t, lan))
+	if l := w.Writes(); len(l) != 1 || l[0].Property != "loophub_segments" || l[0].Contact != id {
+		t.Errorf("%v", l)
+	}
+	w.calm("taken over")
+}
+
+// A record is sought under all members, and a new one stands under the least.
+func TestMembers(t *testing.T) {
+	w := newWorld(t)
+	w.know(guest, lansTraits)
+	w.settle(changed(t, guest))
+	w.know(guest, lansTraits, lan, guest)
+	w.know(lan, fields{"first_name": "Lan Anh"}, lan, guest)
+	w.settle(changed(t, lan, guest))
+	if len(w.Contacts()) != 1 || len(w.ledgers) != 1 || w.ledgers["hub|"+string(guest)].Record == "" {
+		t.Errorf("%d contacts, ledgers %v", len(w.Contacts()), w.ledgers)
+	}
+	other := newWorld(t)
+	other.know(guest, lansTraits, lan, guest)
+	other.know(lan, fields{"first_name": "Lan"}, lan, guest)
+	other.settle(changed(t, guest))
+	if _, under := other.ledgers["hub|"+string(lan)]; !under {
+		t.Errorf("a new record stands under %v", other.ledgers)
+	}
+	// Two profiles with one address: the record is the first's, the second is told so.
+	w.know(hoa, fields{"email": "lan@example.vn", "first_name": "Hoa", "city": "Huế"})
+	w.settle(changed(t, hoa))
+	w.settle(changed(t, hoa, lan))
+	if x := w.ledgers["hub|"+string(hoa)].Trouble; x == nil || x.Class != fault.Permanent || !strings.Contains(x.Reason, "another profile") {
+		t.Errorf("%+v", x)
+	}
+	both := newWorld(t)
+	both.know(lan, lansTraits)
+	both.know(hoa, fields{"email": "lan@example.vn", "first_name": "Hoa", "city": "Huế"})
+	both.settle(changed(t, lan, hoa))
+	if len(both.Contacts()) != 1 || both.ledgers["hub|"+string(hoa)].Trouble == nil {
+		t.Errorf("both at once: %d contacts, %+v", len(both.Contacts()), both.ledgers)
+	}
+	both.calm("both at once")
+}
+
+func TestFailures(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		fault simulator.Fault
+		class fault.Class
+		after time.Duration // when it is tried again
+	}{
+		{"500", simulator.Fault{Status: 500}, fault.Transient, 22500 * time.Millisecond},
+		{"time-out after effect", simulator.Fault{Hang: true, After: true}, fault.Transient, 22500 * time.Millisecond},
+		{"nothing in the reply", simulator.Fault{Empty: true}, fault.Transient, 22500 * time.Millisecond},
+		{"429", simulator.Fault{Status: 429, Retry: 7 * time.Minute}, fault.Throttled, 7 * time.Minute},
+		{"401", simulator.Fault{Status: 401}, fault.Unauthorised, 15 * time.Minute},
+		{"this record alone", simulator.Fault{Records: []string{"lan@example.vn"}}, fault.Permanent, 0},
+	} {
+		w := newWorld(t)
+		w.know(lan, lansTraits)
+		w.know(hoa, fields{"email": "hoa@example.vn", "first_name": "Hoa", "city": "Huế"})
+		broken := true
+		w.fault = func(call simulator.Call) simulator.Fault {
+			if broken && strings.HasSuffix(call.Path, "/upsert") {
+				return c.fault
+			}
+			return simulator.Fault{}
+		}
+		if again := w.worker().run(t.Context(), changed(t, lan, hoa)); len(again) > 0 {
+			t.Errorf("%s: the message comes again, though its profiles are due", c.name)
+		}
+		l := w.ledgers["hub|"+string(lan)]
+		if l.Trouble == nil || l.Trouble.Class != c.class || l.Trouble.Reason == "" {
+			t.Errorf("%s: %+v", c.name, l.Trouble)
+		}
+		if at, armed := w.due["hub|"+string(lan)]; armed != (c.after > 0) || armed && !at.Equal(w.Now().Add(c.after)) {
+			t.Errorf("%s: due %v", c.name, w.due)
+		}
+		if c.class == fault.Permanent {
+			w.holds("hoa@example.vn", fields{"firstname": "Hoa"}) // nobody else is kept from being written
+			calls := w.Calls()
+			w.settle(changed(t, lan), changed(t, lan))
+			if w.Calls() != calls {
+				t.Errorf("%s: what was refused is sent again", c.name)
+			}
+			w.know(lan, fields{"email": "lan@example.vn", "first_name": "Lan Anh", "city": "Huế"})
+		}
+		broken = false
+		w.settle(changed(t, lan, hoa))
+		w.holds("hoa@example.vn", fields{"firstname": "Hoa"})
+		if _, ok := w.Contact("lan@example.vn"); !ok {
+			t.Errorf("%s: not written in the end", c.name)
+		}
+		w.calm(c.name)
+		if x := w.ledgers["hub|"+string(lan)].Trouble; x != nil {
+			t.Errorf("%s: the trouble stays: %+v", c.name, x)
+		}
+	}
+}
+
+func TestPausedDestinationsHold(t *testing.T) {
+	w := newWorld(t)
+	w.know(lan, lansTraits)
+	w.paused = true
+	w.settle(changed(t, lan), changed(t, lan))
+	if w.Calls() != 0 || !w.held["hub|"+string(lan)] {
+		t.Errorf("%d calls, held %v", w.Calls(), w.held)
+	}
+	w.paused = false
+	w.settle(message(t, events.DueReached, events.Due{What: "hub|" + string(lan)}))
+	w.holds("lan@example.vn", fields{"firstname": "Lan"})
+}
+
+func TestMessagesThatSayNothing(t *testing.T) {
+	w := newWorld(t)
+	bad := []string{"", "{}", message(t, "order.placed.v1", nil), message(t, events.DueReached, events.Due{What: "hub|nobody"}), message(t, events.SegmentEntered, 5)}
+	if again := w.worker().run(t.Context(), bad...); len(again) != len(bad) {
+		t.Errorf("%d of %d come again: what is not understood is never acknowledged", len(again), len(bad))
+	}
+	fine := []string{changed(t, lan), message(t, events.DueReached, events.Due{What: "gone|" + string(lan)})}
+	if again := w.worker().run(t.Context(), fine...); len(again) > 0 || w.Calls() > 0 {
+		t.Errorf("nobody to be written: %d come again, %d calls", len(again), w.Calls())
+	}
+}
+
+// Two workers take the same messages; calls are served one at a time by seed, and
+// a worker may die before or after any of them. No field is ever written with the
+// value that it has, and at rest the ledgers say what HubSpot holds.
+func TestInterleavings(t *testing.T) {
+	seeds := uint64(400)
+	if testing.Short() {
+		seeds = 60
+	}
+	for seed := range seeds {
+		w := newWorld(t)
+		r := rand.New(rand.NewPCG(seed, 7))
+		w.fault = func(simulator.Call) simulator.Fault {
+			return []simulator.Fault{{}, {}, {}, {}, {Status: 500}, {Hang: true, After: true}, {Status: 502, After: true}, {Status: 429, Retry: time.Minute}, {Empty: true}}[r.IntN(9)]
+		}
+		if r.IntN(2) == 0 {
+			w.Edit("lan@example.vn", fields{"firstname": "Lan"})
+		}
+		for round := range 4 {
+			w.know(lan, fields{"email": "lan@example.vn", "first_name": []string{"Lan", "Anh", ""}[r.IntN(3)], "city": "Huế"})
+			w.know(hoa, fields{"email": "hoa@example.vn", "first_name": fmt.Sprint("Hoa", r.IntN(2)), "city": "Huế"})
+			w.extra[lan] = plan.Extra{Segments: [][]string{nil, {"a"}, {"a", "b"}}[r.IntN(3)]}
+			w.race(r, changed(t, lan, hoa), changed(t, hoa))
+			if round < 3 {
+				w.advance(time.Duration(r.IntN(200)) * time.Second)
+			}
+		}
+		w.fault = nil
+		w.advance(2 * time.Minute)
+		w.settle(changed(t, lan, hoa))
+		w.calm(fmt.Sprint("seed ", seed))
+		c, _ := w.Contact("lan@example.vn")
+		ours := w.ledgers["hub|"+string(lan)].Fields["firstname"].At > 0 // what a person set is not cleared
+		if want := w.fragments[lan].State.Traits["first_name"].Value.String(); c.Properties["firstname"] != want && (ours || want != "") {
+			t.Fatalf("seed %d: %q, want %q", seed, c.Properties["firstname"], want)
+		}
+	}
+}
+
+// race runs two workers whose calls are served one at a time.
+func (w *world) race(r *rand.Rand, bodies ...string) {
+	type turn struct {
+		who  int
+		done bool
+	}
+	turns := make(chan turn)
+	pass := []chan bool{make(chan bool), make(chan bool)}
+	dead := []bool{false, false}
+	deathAt := []int{r.IntN(30), r.IntN(30)}
+	late := []bool{r.IntN(2) == 0, r.IntN(2) == 0}
+	for who := range 2 {
+		one, n := w.worker(), 0
+		one.gate = func(_ context.Context, _ string, effect func() error) error {
+			turns <- turn{who: who}
+			<-pass[who]
+			if n++; n == deathAt[who] {
+				dead[who] = true
+				if late[who] { // it took effect, and nobody was left to hear of it
+					_ = effect()
+				}
+			}
+			if dead[who] {
+				return errDead
+			}
+			return effect()
+		}
+		go func() {
+			one.run(context.WithoutCancel(w.t.Context()), bodies...)
+			turns <- turn{who, true}
+		}()
+	}
+	waiting, running := []int{}, 2
+	for running > 0 || len(waiting) > 0 {
+		for running > 0 {
+			t := <-turns
+			running--
+			if !t.done {
+				waiting = append(waiting, t.who)
+			}
+		}
+		if len(waiting) == 0 {
+			return
+		}
+		slices.Sort(waiting)
+		n := r.IntN(len(waiting))
+		who := waiting[n]
+		waiting = slices.Delete(waiting, n, n+1)
+		running++
+		pass[who] <- true
+	}
+}
+
+// What HubSpot tells of our own changes is no news; what a person changes is.
+func TestNoLoop(t *testing.T) {
+	w := newWorld(t)
+	w.know(lan, lansTraits)
+	own := 0
+	for round := range 50 {
+		if round < 5 {
+			w.extra[lan] = plan.Extra{Segments: []string{fmt.Sprint("s", round)}}
+		}
+		before := len(w.Writes())
+		w.settle(changed(t, lan))
+		if n := len(w.Writes()) - before; round >= 5 && n > 0 {
+			t.Fatalf("round %d wrote %d fields", round, n)
+		}
+		for _, f := range w.echoes() {
+			own++
+			if len(f.Fields) != 1 || f.Fields["email"].String() != "lan@example.vn" || f.Version != 0 {
+				t.Fatalf("round %d: our own change comes back as %v", round, f)
+			}
+		}
+		w.advance(time.Minute)
+	}
+	if own != 1 {
+		t.Errorf("the contact was tied to its customer %d times", own)
+	}
+	w.Edit("lan@example.vn", fields{"city": "Đà Nẵng"})
+	facts := w.echoes()
+	if len(facts) != 1 || facts[0].Fields["city"].String() != "Đà Nẵng" || facts[0].Version == 0 {
+		t.Errorf("a person's change comes back as %v", facts)
+	}
+	w.calm("at the end")
+}
