@@ -18,6 +18,8 @@ const (
 	segmentLeft      = "segment.left.v1"
 	messageRequested = "message.requested.v1"
 	messageDecided   = "message.decided.v1"
+	entryRequested   = "entry.requested.v1"
+	entryChanged     = "entry.changed.v1"
 	outcomeChanged   = "outcome.changed.v1"
 )
 
@@ -42,10 +44,13 @@ var listeners = map[string]listener{
 	"segment": {id: "Segment", seconds: 60, rules: []rule{
 		{id: "ChangedToSegment", about: "Who changed may enter or leave a segment", types: []string{profileChanged}},
 	}},
-	"journey": {id: "Journey", seconds: 60, rules: []rule{
+	"journey": {id: "Journey", seconds: 50, rules: []rule{
 		{id: "SegmentToJourney", about: "Who entered or left a segment may enter a journey", types: []string{segmentEntered, segmentLeft}},
 		{id: "OccurredToJourney", about: "To whom something happened may enter a journey or go on in one", types: []string{profileChanged},
 			data: map[string]any{"changes": map[string]any{"occurred": map[string]any{"what": []any{map[string]any{"exists": true}}}}}},
+		{id: "TraitsToJourney", about: "Whose traits or members changed may have another day to begin on", types: []string{profileChanged},
+			data: map[string]any{"changes": map[string]any{"parts": []any{"traits", "identity"}}}},
+		{id: "RequestedToJourney", about: "Whom a script wants in a journey", types: []string{entryRequested}},
 	}},
 	"message": {id: "Message", seconds: 60, most: 5, rules: []rule{
 		{id: "RequestedToMessage", about: "A message that a journey or an operator wants sent", types: []string{messageRequested}},
@@ -53,7 +58,7 @@ var listeners = map[string]listener{
 	"attribution": {id: "Attribution", seconds: 60, rules: []rule{
 		{id: "ChangedToAttribution", about: "Orders and touches may count to a message", types: []string{profileChanged},
 			data: map[string]any{"changes": map[string]any{"parts": []any{"orders", "events", "identity"}}}},
-		{id: "DecidedToAttribution", about: "What was sent is counted", types: []string{messageDecided}},
+		{id: "DecidedToAttribution", about: "What was sent, and who is in a journey, is counted", types: []string{messageDecided, entryChanged}},
 	}},
 	"writeback": {id: "Writeback", seconds: 120, most: 2, rules: []rule{
 		{id: "NewsToWriteback", about: "What a CRM may want to know",
