@@ -190,6 +190,12 @@ func (w *Writer) SetSecrets(ctx context.Context, id, connection string, secrets 
 	return w.set(ctx, secretsName(w.prefix, id, connection), texts)
 }
 
+// SetCredentials replaces what a connection shows to its system, by name: the names
+// stand in the manifest of its connector.
+func (w *Writer) SetCredentials(ctx context.Context, id, connection string, credentials map[string]string) error {
+	return w.set(ctx, credentialsName(w.prefix, id, connection), credentials)
+}
+
 // SetTokens replaces a workspace's API tokens, each <workspace>.<secret>.
 func (w *Writer) SetTokens(ctx context.Context, id string, tokens []string) error {
 	for i, t := range tokens {
@@ -200,8 +206,8 @@ func (w *Writer) SetTokens(ctx context.Context, id string, tokens []string) erro
 	return w.set(ctx, tokensName(w.prefix, id), tokens)
 }
 
-func (w *Writer) set(ctx context.Context, name string, texts []string) error {
-	value, err := json.Marshal(texts)
+func (w *Writer) set(ctx context.Context, name string, content any) error {
+	value, err := json.Marshal(content)
 	if err != nil {
 		return fmt.Errorf("encoding %s: %w", name, err)
 	}

@@ -6,11 +6,16 @@ import (
 	"time"
 )
 
-// console is what the local hub serves beside the stages: its clock.
+// console is what the local hub serves beside the stages: its clock, the mails that
+// were sent, and what the simulators hold.
 func (h *hub) console() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /clock", func(w http.ResponseWriter, _ *http.Request) { h.show(w, http.StatusOK) })
 	mux.HandleFunc("POST /clock", h.advance)
+	mux.HandleFunc("GET /outbox", h.outbox)
+	mux.HandleFunc("GET /outbox/{id}", h.open)
+	mux.HandleFunc("GET /simulators/hubspot/contacts/{email}", h.contact)
+	mux.HandleFunc("GET /simulators/hubspot/writes", h.writes)
 	mux.Handle("/", h.cloud.FrontDoor())
 	return mux
 }

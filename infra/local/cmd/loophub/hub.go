@@ -23,12 +23,19 @@ import (
 
 	connector "loophub/connectors"
 	"loophub/connectors/all"
+	"loophub/connectors/hubspot/simulator"
 	"loophub/connectors/operator"
 	api "loophub/functions/api/wiring"
+	attribution "loophub/functions/attribution/wiring"
 	ingest "loophub/functions/ingest/wiring"
+	journey "loophub/functions/journey/wiring"
+	links "loophub/functions/links/wiring"
+	message "loophub/functions/message/wiring"
 	publish "loophub/functions/publish/wiring"
+	segment "loophub/functions/segment/wiring"
 	sweep "loophub/functions/sweep/wiring"
 	unify "loophub/functions/unify/wiring"
+	writeback "loophub/functions/writeback/wiring"
 	"loophub/infra/local"
 	"loophub/infra/local/clock"
 	"loophub/infra/local/lambda"
@@ -50,7 +57,8 @@ const prefix = "/loophub"
 
 // stages are the functions of the template.
 var stages = map[string]func(deps.Deps) (awslambda.Handler, error){
-	"ingest": ingest.New, "unify": unify.New, "publish": publish.New, "api": api.New, "sweep": sweep.New,
+	"ingest": ingest.New, "unify": unify.New, "publish": publish.New, "segment": segment.New, "journey": journey.New, "message": message.New,
+	"attribution": attribution.New, "writeback": writeback.New, "links": links.New, "api": api.New, "sweep": sweep.New,
 }
 
 // hub is Loophub at work on this machine.
@@ -58,6 +66,7 @@ type hub struct {
 	cloud     *local.Cloud
 	clock     *clock.Offset
 	workspace workspace.Workspace
+	hubspot   *simulator.Simulator // nil where the workspace writes to none
 	url       string
 	stop      func()
 
@@ -80,18 +89,30 @@ func start(ctx context.Context, o options, c *clock.Offset) (*hub, error) {
 	if err != nil {
 		return nil, err
 	}
-	h, err := newHub(ctx, inProcess(), c)
+	systems, err := listen(ctx, 0)
 	if err != nil {
 		listener.Close()
 		return nil, err
 	}
-	if h.workspace, err = h.apply(ctx, text); err != nil {
+	h, err := newHub(ctx, inProcess(simulated(systems)), c, address(listener))
+	if err != nil {
+		listener.Close()
+		systems.Close()
+		return nil, err
+	}
+	if err := h.apply(ctx, text, systems); err != nil {
 		h.stop()
 		listener.Close()
+		systems.Close()
 		return nil, named(o.workspace, err)
 	}
-	h.serve(listener)
+	serve(h, listener, h.console())
 	return h, nil
+}
+
+// address is what people write in a browser.
+func address(l net.Listener) string {
+	return "http://" + strings.Replace(l.Addr().String(), "127.0.0.1", "localhost", 1)
 }
 
 func listen(ctx context.Context, port int) (net.Listener, error) {
@@ -105,21 +126,32 @@ func listen(ctx context.Context, port int) (net.Listener, error) {
 	return l, nil
 }
 
-// inProcess runs the stages as they are compiled into this program.
-func inProcess() map[string]lambda.Factory {
+// inProcess runs the stages as they are compiled into this program. What they write
+// to outside systems goes to simulators: connector=URL.
+func inProcess(systems string) map[string]lambda.Factory {
 	handlers := map[string]lambda.Factory{}
 	for stage, wire := range stages {
-		handlers[stage] = func(e lambda.Environment) (awslambda.Handler, error) { return wire(deps.Deps(e)) }
+		handlers[stage] = func(e lambda.Environment) (awslambda.Handler, error) {
+			d := deps.Deps(e)
+			getenv := d.Getenv
+			d.Getenv = func(name string) string {
+				if name == outbound {
+					return systems
+				}
+				return getenv(name)
+			}
+			return wire(d)
+		}
 	}
 	return handlers
 }
 
-// newHub starts the cloud without a port.
-func newHub(ctx context.Context, handlers map[string]lambda.Factory, c *clock.Offset) (*hub, error) {
+// newHub starts the cloud. Links in messages lead to that address.
+func newHub(ctx context.Context, handlers map[string]lambda.Factory, c *clock.Offset, url string) (*hub, error) {
 	ctx, cancel := context.WithCancel(ctx)
-	h := &hub{stop: cancel, clock: c, memory: map[string]string{}, woken: make(chan struct{}, 1)}
+	h := &hub{url: url, stop: cancel, clock: c, memory: map[string]string{}, woken: make(chan struct{}, 1)}
 	var err error
-	if h.cloud, err = local.New(snapshot.Template(), local.Options{Handlers: handlers, Clock: c, Tail: h.note}); err != nil {
+	if h.cloud, err = local.New(snapshot.Template(), local.Options{Handlers: handlers, Clock: c, Front: url + "/", Tail: h.note}); err != nil {
 		cancel()
 		return nil, fmt.Errorf("reading the template: %w", err)
 	}
@@ -130,27 +162,24 @@ func newHub(ctx context.Context, handlers map[string]lambda.Factory, c *clock.Of
 	return h, nil
 }
 
-func (h *hub) serve(l net.Listener) {
-	server := &http.Server{Handler: h.console(), ReadHeaderTimeout: 5 * time.Second}
-	go server.Serve(l) //nolint:errcheck // it ends with Close, which the reader of the terminal asked for
-	cancel := h.stop
-	h.stop = func() { server.Close(); cancel() }
-	h.url = "http://" + strings.Replace(l.Addr().String(), "127.0.0.1", "localhost", 1)
-}
-
-// apply uploads a workspace file, and makes a secret for each connection and a token.
-func (h *hub) apply(ctx context.Context, text []byte) (workspace.Workspace, error) {
+// apply uploads a workspace file, makes a secret for each connection and a token, and
+// starts the simulators that it wants, on a listener.
+func (h *hub) apply(ctx context.Context, text []byte, systems net.Listener) error {
 	w := writer(h)
 	done, err := w.Apply(ctx, text)
 	if err != nil {
-		return done.Workspace, err
+		return err
 	}
+	h.workspace = done.Workspace
 	for name := range done.Workspace.Connections {
 		if err := w.SetSecrets(ctx, done.Workspace.ID, name, []connector.Secret{localSecret}); err != nil {
-			return done.Workspace, err
+			return err
 		}
 	}
-	return done.Workspace, w.SetTokens(ctx, done.Workspace.ID, []string{done.Workspace.ID + localToken})
+	if err := w.SetTokens(ctx, done.Workspace.ID, []string{done.Workspace.ID + localToken}); err != nil {
+		return err
+	}
+	return h.simulate(ctx, w, systems)
 }
 
 func writer(h *hub) *definition.Writer {

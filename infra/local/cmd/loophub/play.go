@@ -20,6 +20,8 @@ import (
 func (h *hub) do(ctx context.Context, s step) (did string, err error) {
 	var r *http.Request
 	switch {
+	case s.Mail != "":
+		return h.read(ctx, s)
 	case s.Path != "":
 		r, did, err = h.call(ctx, s)
 	case s.Form != nil:

@@ -29,16 +29,17 @@ func sendSamples(ctx context.Context, o options, out io.Writer) error {
 	if o.dir == "" {
 		return errors.New("name the folder of payloads: make samples DIR=…")
 	}
-	h, err := newHub(ctx, inProcess(), clock.Wall())
-	if err != nil {
-		return err
-	}
-	defer h.stop()
 	listener, err := listen(ctx, 0)
 	if err != nil {
 		return err
 	}
-	h.serve(listener)
+	h, err := newHub(ctx, inProcess(""), clock.Wall(), address(listener))
+	if err != nil {
+		listener.Close()
+		return err
+	}
+	defer func() { h.stop() }()
+	serve(h, listener, h.console())
 	n := 0
 	through := func(s samples.Sample) (samples.Result, error) {
 		n++

@@ -43,10 +43,11 @@ type step struct {
 	Path   string `yaml:"path"`
 
 	// What somebody does with the newest message that they got.
-	Mail  string            `yaml:"mail"` // whose
-	Open  bool              `yaml:"open"`
-	Click string            `yaml:"click"` // where the link leads that is clicked
-	Keep  map[string]string `yaml:"keep"`  // name → regular expression over the text; {name} stands for it from then on
+	Mail        string            `yaml:"mail"` // whose
+	Open        bool              `yaml:"open"`
+	Click       string            `yaml:"click"`       // words of the link that is followed
+	Unsubscribe bool              `yaml:"unsubscribe"` // by the mail program's button
+	Keep        map[string]string `yaml:"keep"`        // name → regular expression over the text; {name} stands for it from then on
 
 	Body   any `yaml:"body"`
 	Answer int `yaml:"answer"` // expected status; 0 = the usual one
@@ -148,14 +149,6 @@ func (h *hub) check(ctx context.Context, s step) ([]string, error) {
 		return nil, err
 	}
 	return differences("", h.kept(s.Want), got), nil
-}
-
-// rest waits until nothing is in flight, here and at the simulators.
-func (h *hub) rest(ctx context.Context) error {
-	if err := h.cloud.Idle(ctx); err != nil {
-		return fmt.Errorf("waiting for rest: %w", err)
-	}
-	return nil
 }
 
 // local writes a moment as people of the workspace read it.

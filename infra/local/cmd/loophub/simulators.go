@@ -1,0 +1,124 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"net"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"loophub/connectors/hubspot/simulator"
+	"loophub/shared/aws/definition"
+	"loophub/shared/workspace"
+)
+
+// outbound names the simulators to the stages, in the place of the vendors' addresses.
+const outbound = "LOOPHUB_OUTBOUND"
+
+// simulated is the value of outbound.
+func simulated(l net.Listener) string { return "hubspot=" + address(l) }
+
+// simulate stands in for the systems that the workspace writes to. Each has an
+// address of its own, and sends its webhooks to the hub's front door.
+func (h *hub) simulate(ctx context.Context, w *definition.Writer, l net.Listener) error {
+	for _, name := range slices.Sorted(keys(h.workspace.Connections)) {
+		c := h.workspace.Connections[name]
+		if c.Connector != "hubspot" || h.hubspot != nil {
+			continue
+		}
+		sim, err := simulator.New(simulator.Config{Token: localSecret, App: c.Settings["app_id"], Secret: localSecret,
+			Hook: h.url + "/hooks/" + h.workspace.ID + "/" + name, Specs: os.Getenv("LOOPHUB_SPECS"),
+			Properties: properties(h.workspace.Destinations, name), Now: h.clock.Now})
+		if err != nil {
+			return fmt.Errorf("starting the simulator of HubSpot: %w", err)
+		}
+		if err := w.SetCredentials(ctx, h.workspace.ID, name, map[string]string{"access_token": localSecret}); err != nil {
+			return fmt.Errorf("storing credentials: %w", err)
+		}
+		h.hubspot = sim
+		serve(h, l, sim)
+	}
+	return nil
+}
+
+// properties are those that destinations write over a connection.
+func properties(all map[string]workspace.Destination, connection string) []string {
+	var l []string
+	for _, d := range all {
+		if d.Connection == connection {
+			l = slices.AppendSeq(l, maps.Keys(d.Properties))
+		}
+	}
+	slices.Sort(l)
+	return l
+}
+
+// serve answers on a listener until the hub stops.
+func serve(h *hub, l net.Listener, handler http.Handler) {
+	server := &http.Server{Handler: handler, ReadHeaderTimeout: 5 * time.Second}
+	go server.Serve(l) //nolint:errcheck // it ends with Close, which the reader of the terminal asked for
+	stop := h.stop
+	h.stop = func() { server.Close(); stop() }
+}
+
+// rest waits until nothing is in flight, here and at the simulators.
+func (h *hub) rest(ctx context.Context) error {
+	for {
+		if err := h.cloud.Idle(ctx); err != nil {
+			return fmt.Errorf("waiting for rest: %w", err)
+		}
+		if h.hubspot == nil {
+			return nil
+		}
+		before := h.hubspot.Calls()
+		if err := h.hubspot.Deliver(ctx, client); err != nil {
+			return fmt.Errorf("delivering HubSpot's webhooks: %w", err)
+		}
+		if err := h.cloud.Idle(ctx); err != nil {
+			return fmt.Errorf("waiting for rest: %w", err)
+		}
+		if h.hubspot.Calls() == before {
+			return nil
+		}
+	}
+}
+
+// contact is what the simulator's people see: GET /simulators/hubspot/contacts/{email}.
+func (h *hub) contact(w http.ResponseWriter, r *http.Request) {
+	if h.hubspot == nil {
+		answer(w, http.StatusNotFound, map[string]string{"error": "the workspace writes to no HubSpot"})
+		return
+	}
+	c, ok := h.hubspot.Contact(strings.ToLower(r.PathValue("email")))
+	if !ok {
+		answer(w, http.StatusNotFound, map[string]string{"error": "there is no such contact"})
+		return
+	}
+	answer(w, http.StatusOK, map[string]any{"id": c.ID, "properties": c.Properties})
+}
+
+// writes are the properties that were written, how often, and how often with the
+// value that was there already.
+func (h *hub) writes(w http.ResponseWriter, _ *http.Request) {
+	out := struct {
+		Contacts int      `json:"contacts"`
+		Written  int      `json:"written"`
+		Same     int      `json:"same"`
+		Problems []string `json:"problems"`
+	}{Problems: []string{}}
+	if h.hubspot != nil {
+		out.Contacts = len(h.hubspot.Contacts())
+		out.Problems = append(out.Problems, h.hubspot.Problems()...)
+		for _, one := range h.hubspot.Writes() {
+			out.Written++
+			if one.Same {
+				out.Same++
+			}
+		}
+	}
+	answer(w, http.StatusOK, out)
+}
