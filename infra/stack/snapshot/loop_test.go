@@ -14,12 +14,14 @@ var told = map[string][]string{
 	"segment": {`{"detail-type":["profile.changed.v1"],"source":["loophub"]}`},
 	"journey": {
 		`{"detail":{"data":{"changes":{"occurred":{"what":[{"exists":true}]}}}},"detail-type":["profile.changed.v1"],"source":["loophub"]}`,
+		`{"detail":{"data":{"changes":{"parts":["traits","identity"]}}},"detail-type":["profile.changed.v1"],"source":["loophub"]}`,
+		`{"detail-type":["entry.requested.v1"],"source":["loophub"]}`,
 		`{"detail-type":["segment.entered.v1","segment.left.v1"],"source":["loophub"]}`,
 	},
 	"message": {`{"detail-type":["message.requested.v1"],"source":["loophub"]}`},
 	"attribution": {
 		`{"detail":{"data":{"changes":{"parts":["orders","events","identity"]}}},"detail-type":["profile.changed.v1"],"source":["loophub"]}`,
-		`{"detail-type":["message.decided.v1"],"source":["loophub"]}`,
+		`{"detail-type":["message.decided.v1","entry.changed.v1"],"source":["loophub"]}`,
 	},
 	"writeback": {`{"detail-type":["profile.changed.v1","segment.entered.v1","segment.left.v1","message.decided.v1","outcome.changed.v1"],"source":["loophub"]}`},
 }

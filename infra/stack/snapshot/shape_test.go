@@ -107,7 +107,7 @@ func TestFunctions(t *testing.T) {
 	type size struct{ memoryMB, seconds float64 }
 	want := map[string]size{
 		"ingest": {512, 10}, "unify": {1024, 60}, "publish": {512, 60}, "api": {512, 15}, "sweep": {512, 50},
-		"segment": {512, 60}, "journey": {512, 60}, "message": {512, 60}, "attribution": {512, 60}, "writeback": {512, 120},
+		"segment": {512, 60}, "journey": {512, 50}, "message": {512, 60}, "attribution": {512, 60}, "writeback": {512, 120},
 		"links": {512, 10},
 	}
 	got := map[string]size{}

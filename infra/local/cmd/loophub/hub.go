@@ -7,7 +7,6 @@ import (
 	"io"
 	"math/rand/v2"
 	"net"
-	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -15,7 +14,6 @@ import (
 	"strings"
 	"sync"
 	"syscall"
-	"time"
 
 	awslambda "github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -100,13 +98,18 @@ func start(ctx context.Context, o options, c *clock.Offset) (*hub, error) {
 		systems.Close()
 		return nil, err
 	}
-	if err := h.apply(ctx, text, systems); err != nil {
+	if err := h.apply(ctx, text); err != nil {
 		h.stop()
 		listener.Close()
 		systems.Close()
 		return nil, named(o.workspace, err)
 	}
 	serve(h, listener, h.console())
+	if err := h.simulate(ctx, systems); err != nil {
+		h.stop()
+		systems.Close()
+		return nil, err
+	}
 	return h, nil
 }
 
@@ -131,19 +134,23 @@ func listen(ctx context.Context, port int) (net.Listener, error) {
 func inProcess(systems string) map[string]lambda.Factory {
 	handlers := map[string]lambda.Factory{}
 	for stage, wire := range stages {
-		handlers[stage] = func(e lambda.Environment) (awslambda.Handler, error) {
-			d := deps.Deps(e)
-			getenv := d.Getenv
-			d.Getenv = func(name string) string {
-				if name == outbound {
-					return systems
-				}
-				return getenv(name)
-			}
-			return wire(d)
-		}
+		handlers[stage] = told(systems, func(e lambda.Environment) (awslambda.Handler, error) { return wire(deps.Deps(e)) })
 	}
 	return handlers
+}
+
+// told tells a stage of simulators, which no template knows.
+func told(systems string, start lambda.Factory) lambda.Factory {
+	return func(e lambda.Environment) (awslambda.Handler, error) {
+		getenv := e.Getenv
+		e.Getenv = func(name string) string {
+			if name == outbound {
+				return systems
+			}
+			return getenv(name)
+		}
+		return start(e)
+	}
 }
 
 // newHub starts the cloud. Links in messages lead to that address.
@@ -162,9 +169,8 @@ func newHub(ctx context.Context, handlers map[string]lambda.Factory, c *clock.Of
 	return h, nil
 }
 
-// apply uploads a workspace file, makes a secret for each connection and a token, and
-// starts the simulators that it wants, on a listener.
-func (h *hub) apply(ctx context.Context, text []byte, systems net.Listener) error {
+// apply uploads a workspace file, and makes a secret for each connection and a token.
+func (h *hub) apply(ctx context.Context, text []byte) error {
 	w := writer(h)
 	done, err := w.Apply(ctx, text)
 	if err != nil {
@@ -176,10 +182,7 @@ func (h *hub) apply(ctx context.Context, text []byte, systems net.Listener) erro
 			return err
 		}
 	}
-	if err := w.SetTokens(ctx, done.Workspace.ID, []string{done.Workspace.ID + localToken}); err != nil {
-		return err
-	}
-	return h.simulate(ctx, w, systems)
+	return w.SetTokens(ctx, done.Workspace.ID, []string{done.Workspace.ID + localToken})
 }
 
 func writer(h *hub) *definition.Writer {

@@ -123,28 +123,35 @@ func TestBootstraps(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	handlers := map[string]lambda.Factory{}
-	for stage := range stages {
-		handlers[stage] = runtimeapi.Process(ctx, filepath.Join(folder, stage, "bootstrap"), "http://"+endpoint.Addr().String(), variables)
-	}
-	h, err := newHub(ctx, handlers, clock.Wall())
+	systems, err := listen(ctx, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer h.stop()
-	door := &http.Server{Handler: h.cloud.Endpoint()}
-	defer door.Close()
-	go door.Serve(endpoint) //nolint:errcheck // it ends with Close
+	handlers := map[string]lambda.Factory{}
+	for stage := range stages {
+		handlers[stage] = told(simulated(systems), runtimeapi.Process(ctx, filepath.Join(folder, stage, "bootstrap"), "http://"+endpoint.Addr().String(), variables))
+	}
 	front, err := listen(ctx, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	h.serve(front)
+	h, err := newHub(ctx, handlers, clock.Wall(), address(front))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { h.stop() }()
+	door := &http.Server{Handler: h.cloud.Endpoint()}
+	defer door.Close()
+	go door.Serve(endpoint) //nolint:errcheck // it ends with Close
+	serve(h, front, h.console())
 	text, err := os.ReadFile(demo().workspace)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if h.workspace, err = h.apply(ctx, text); err != nil {
+	if err := h.apply(ctx, text); err != nil {
+		t.Fatal(err)
+	}
+	if err := h.simulate(ctx, systems); err != nil {
 		t.Fatal(err)
 	}
 	tale, err := readStory(demo().story)
@@ -160,7 +167,8 @@ func TestBootstraps(t *testing.T) {
 
 // variables are what the template may give a function.
 var variables = []string{"LOOPHUB_INBOX_TABLE", "LOOPHUB_HUB_TABLE", "LOOPHUB_BUS", "LOOPHUB_SPILL_QUEUE", "LOOPHUB_RETRY_QUEUE",
-	"LOOPHUB_OVERFLOW_BUCKET", "LOOPHUB_PARAMETERS"}
+	"LOOPHUB_OVERFLOW_BUCKET", "LOOPHUB_PARAMETERS", "LOOPHUB_SEGMENT_QUEUE", "LOOPHUB_JOURNEY_QUEUE", "LOOPHUB_MESSAGE_QUEUE",
+	"LOOPHUB_WRITEBACK_QUEUE", "LOOPHUB_CONFIGURATION_SET", "LOOPHUB_LINKS_URL", outbound}
 
 // TestSamples sends the payloads that lie beside the project through a hub.
 func TestSamples(t *testing.T) {

@@ -99,7 +99,7 @@ func run(ctx context.Context, o options, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	defer h.stop()
+	defer func() { h.stop() }()
 	fmt.Fprintf(out, "Loophub is up at %s, with the workspace %s.\n", h.url, h.workspace.ID)
 	if _, err := h.tell(ctx, t, false, out); err != nil {
 		return err
@@ -124,7 +124,7 @@ func story(ctx context.Context, o options, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	defer h.stop()
+	defer func() { h.stop() }()
 	wrong, err := h.tell(ctx, t, true, out)
 	if err != nil {
 		return err

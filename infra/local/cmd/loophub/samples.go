@@ -92,7 +92,7 @@ func (h *hub) prepare(ctx context.Context, id, name string) error {
 	if err != nil {
 		return fmt.Errorf("writing the workspace: %w", err)
 	}
-	if h.workspace, err = h.apply(ctx, text); err != nil {
+	if err := h.apply(ctx, text); err != nil {
 		return named(id, err)
 	}
 	return writer(h).SetSecrets(ctx, id, name, []connector.Secret{samples.Secret})

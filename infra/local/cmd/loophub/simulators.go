@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"loophub/connectors/hubspot/simulator"
-	"loophub/shared/aws/definition"
 	"loophub/shared/workspace"
 )
 
@@ -24,7 +23,7 @@ func simulated(l net.Listener) string { return "hubspot=" + address(l) }
 
 // simulate stands in for the systems that the workspace writes to. Each has an
 // address of its own, and sends its webhooks to the hub's front door.
-func (h *hub) simulate(ctx context.Context, w *definition.Writer, l net.Listener) error {
+func (h *hub) simulate(ctx context.Context, l net.Listener) error {
 	for _, name := range slices.Sorted(keys(h.workspace.Connections)) {
 		c := h.workspace.Connections[name]
 		if c.Connector != "hubspot" || h.hubspot != nil {
@@ -36,7 +35,7 @@ func (h *hub) simulate(ctx context.Context, w *definition.Writer, l net.Listener
 		if err != nil {
 			return fmt.Errorf("starting the simulator of HubSpot: %w", err)
 		}
-		if err := w.SetCredentials(ctx, h.workspace.ID, name, map[string]string{"access_token": localSecret}); err != nil {
+		if err := writer(h).SetCredentials(ctx, h.workspace.ID, name, map[string]string{"access_token": localSecret}); err != nil {
 			return fmt.Errorf("storing credentials: %w", err)
 		}
 		h.hubspot = sim
