@@ -61,7 +61,7 @@ func (h *hub) became() string {
 		default:
 			continue
 		}
-		if m.Delivery != "" {
+		if m.Msg == "parked" {
 			delivery = m.Delivery
 		}
 	}
@@ -73,7 +73,7 @@ func (h *hub) became() string {
 		text += " · " + e
 	}
 	if delivery != "" {
-		text += " · delivery " + delivery
+		text += " · replay it as " + delivery
 	}
 	return text
 }
