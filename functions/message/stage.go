@@ -161,7 +161,7 @@ func (w *work) once(ctx context.Context) (telemetry.Outcome, error) {
 		return ignored, nil
 	case m.Open():
 		return w.decide(ctx, m)
-	case m.Is(message.Claimed), m.Is(message.Unknown):
+	case m.Uncertain():
 		return w.reconcile(ctx, m)
 	}
 	w.reason = m.Reason

@@ -19,6 +19,7 @@ import (
 	"loophub/shared/delivery"
 	"loophub/shared/profile"
 	"loophub/shared/telemetry"
+	"loophub/shared/workspace"
 )
 
 // clockwork is the stage before workspaces in memory, with an empty spill queue.
@@ -154,6 +155,15 @@ func (c *clockwork) Profiles(_ context.Context, after string) ([]profile.ID, str
 	return c.profiles[n], "", c.fail["profiles"]
 }
 
+func (c *clockwork) Controls(context.Context) (workspace.Controls, error) {
+	return workspace.Controls{}, c.fail["controls"]
+}
+func (c *clockwork) Holding(context.Context) ([]string, error) { return nil, c.fail["holding"] }
+func (c *clockwork) Held(context.Context, string, workspace.Held, int) ([]workspace.Held, error) {
+	return nil, nil
+}
+func (c *clockwork) Release(context.Context, workspace.Held) error { return nil }
+
 func (c *clockwork) sent(stage string) (l []string) {
 	for _, d := range c.queues[stage].sent {
 		l = append(l, d.What)
@@ -222,7 +232,7 @@ func TestWhatIsNotTakenWaits(t *testing.T) {
 }
 
 func TestCallsOfDuesFail(t *testing.T) {
-	for _, call := range []string{"workspaces", "cursor", "dues", "disarm", "move"} {
+	for _, call := range []string{"workspaces", "cursor", "dues", "disarm", "move", "holding"} {
 		c := newClockwork(t)
 		c.arm("segment", "a", time.Hour)
 		c.fail[call] = errors.New("down")

@@ -1,7 +1,9 @@
 package sweep_test
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -12,11 +14,13 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
 	connector "loophub/connectors"
+	"loophub/events"
 	"loophub/functions/sweep"
 	"loophub/infra/local/awstest"
 	"loophub/shared/aws/hub"
 	"loophub/shared/aws/inbox"
 	"loophub/shared/delivery"
+	"loophub/shared/telemetry"
 	"loophub/shared/workspace"
 )
 
@@ -28,24 +32,51 @@ type pauses struct {
 	inbox *inbox.Inbox
 	sent  []string
 	full  string // a stage whose queue takes nothing
-	run   sweep.Release
+	log   bytes.Buffer
+	stage *sweep.Stage
+}
+
+// paused is a workspace's part of a table, where no moment waits and no segment changes.
+type paused struct {
+	sweep.Moments
+	sweep.Reviews
+	sweep.Stops
+}
+
+// mouth is the queue of one stage.
+type mouth struct {
+	*pauses
+	stage string
+}
+
+func (m mouth) Send(_ context.Context, l []events.Envelope) ([]int, error) {
+	if m.stage == m.full {
+		return nil, errors.New("the queue is down")
+	}
+	for _, e := range l {
+		var d events.Due
+		if err := json.Unmarshal(e.Data, &d); err != nil || e.Type != events.DueReached || d.At != m.Now().UnixMilli() {
+			return nil, fmt.Errorf("%+v: %w", e, err)
+		}
+		m.sent = append(m.sent, e.Workspace+" "+m.stage+" "+d.What)
+	}
+	return nil, nil
 }
 
 func newPauses(t *testing.T) *pauses {
 	c := awstest.New(t)
 	db := dynamodb.NewFromConfig(c.Config())
 	p := &pauses{Cloud: c, t: t, hub: hub.New(db, awstest.Hub), inbox: inbox.New(db, awstest.Inbox, nil)}
-	p.run = sweep.Release{
-		Controls: func(id string) sweep.Controls { return p.hub.In(id) },
-		Parked:   p.inbox,
-		Send: func(_ context.Context, id, stage, what string, _ time.Time) error {
-			if stage == p.full {
-				return errors.New("the queue is down")
-			}
-			p.sent = append(p.sent, id+" "+stage+" "+what)
-			return nil
-		},
+	stages := sweep.Stages{}
+	for _, name := range []string{"segment", "journey", "message", "writeback"} {
+		stages[name] = mouth{p, name}
 	}
+	idle := newClockwork(t)
+	p.stage = sweep.New(sweep.Config{Queue: empty{}, Parked: p.inbox, Stages: stages, Log: telemetry.New(&p.log, "sweep"), Now: p.Now,
+		Hub: func(id string) sweep.Hub { return paused{idle, idle, p.hub.In(id)} },
+		Workspaces: func(context.Context) ([]sweep.Workspace, error) {
+			return []sweep.Workspace{{ID: "hanoi"}, {ID: "saigon"}}, nil
+		}})
 	return p
 }
 
@@ -76,10 +107,11 @@ func (p *pauses) hold(control, stage string, n int) {
 func (p *pauses) minute() []string {
 	p.t.Helper()
 	p.sent = nil
+	p.log.Reset()
 	p.Advance(time.Minute)
-	n, err := p.run.Run(p.t.Context(), []string{"hanoi", "saigon"}, p.Now())
-	if (err != nil) != (p.full != "") || n < len(p.sent) {
-		p.t.Error(n, err)
+	p.must(p.stage.Handle(p.t.Context()))
+	if log := p.log.String(); strings.Contains(log, `"failures":1`) != (p.full != "") || len(p.sent) > 0 && !strings.Contains(log, fmt.Sprintf(`"released":%d`, len(p.sent))) {
+		p.t.Error(log)
 	}
 	return p.sent
 }
@@ -120,9 +152,29 @@ func TestHeldStays(t *testing.T) {
 	if sent := p.minute(); len(sent) != 2 {
 		t.Error(sent)
 	}
+	if sent := p.minute(); len(sent) != 0 {
+		t.Error("sent twice:", sent)
+	}
 	p.full = ""
 	if sent := p.minute(); len(sent) != 2 || !strings.HasPrefix(sent[0], "saigon writeback") {
 		t.Error(sent)
+	}
+}
+
+// What a stage without room can't take holds up nobody behind it, however much it is.
+func TestHeldHoldsUpNobody(t *testing.T) {
+	p := newPauses(t)
+	p.turn(workspace.ControlAll, true)
+	p.hold(workspace.ControlAll, "journey", 120)
+	p.hold(workspace.ControlAll, "message", 3)
+	p.turn(workspace.ControlAll, false)
+	p.full = "journey"
+	if sent := p.minute(); len(sent) != 3 || sent[0] != "saigon message g1.000" {
+		t.Error(sent)
+	}
+	p.full = ""
+	if sent := p.minute(); len(sent) != 120 {
+		t.Error(len(sent))
 	}
 }
 
@@ -162,7 +214,7 @@ func TestPausedDeliveriesGoOn(t *testing.T) {
 	}
 	p.Advance(time.Hour)
 	p.minute()
-	if l, err := p.hub.In("saigon").Held(t.Context(), shop, 10); err != nil || len(l) != 0 {
+	if l, err := p.hub.In("saigon").Held(t.Context(), shop, workspace.Held{}, 10); err != nil || len(l) != 0 {
 		t.Error("it is looked at for ever:", l, err)
 	}
 }

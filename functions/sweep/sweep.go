@@ -1,6 +1,7 @@
 // Package sweep runs each minute and brings what waits to where it belongs: moments
-// that have come to the stages that wait for them, the spill queue into the Inbox,
-// and profiles to the segments that became others.
+// that have come to the stages that wait for them, what was held while something was
+// paused to where it goes on, profiles to the segments that became others, and the
+// spill queue into the Inbox.
 package sweep
 
 import (
@@ -23,8 +24,9 @@ type Sender interface {
 
 // Config is what the stage stands on.
 type Config struct {
-	Queue Queue
-	Inbox Inbox
+	Queue  Queue
+	Inbox  Inbox
+	Parked Parked
 	// Workspaces lists those that there are.
 	Workspaces func(ctx context.Context) ([]Workspace, error)
 	Hub        func(workspace string) Hub
@@ -43,6 +45,7 @@ type Workspace struct {
 type Hub interface {
 	Moments
 	Reviews
+	Stops
 }
 
 const (
@@ -55,6 +58,7 @@ const (
 const (
 	drained  telemetry.Outcome = "drained"  // the spill queue is empty
 	told     telemetry.Outcome = "told"     // all moments that have come are told
+	released telemetry.Outcome = "released" // what was held and may go on does
 	reviewed telemetry.Outcome = "reviewed" // so many more profiles are to be looked at
 	stopped  telemetry.Outcome = "stopped"  // time ran out; the next run goes on
 	failed   telemetry.Outcome = "failed"   // something goes on waiting
@@ -74,7 +78,7 @@ type task struct {
 }
 
 // tasks take their turns: who waits for a moment first.
-var tasks = []task{{25 * time.Second, (*Stage).dues}, {10 * time.Second, (*Stage).reviews}, {0, (*Stage).spill}}
+var tasks = []task{{20 * time.Second, (*Stage).dues}, {10 * time.Second, (*Stage).held}, {10 * time.Second, (*Stage).reviews}, {0, (*Stage).spill}}
 
 // report is what a task did.
 type report struct {

@@ -91,6 +91,9 @@ func (m Message) Is(s Status) bool { return m.Status == s || m.Status == "" && s
 // Open tells whether it may still be decided on.
 func (m Message) Open() bool { return m.Is(Requested) || m.Is(Waiting) }
 
+// Uncertain tells whether it was about to be sent, and nobody has said what became of it.
+func (m Message) Uncertain() bool { return m.Is(Claimed) || m.Is(Unknown) }
+
 // Announced tells whether others are told what the message is now.
 func (m Message) Announced() bool {
 	return m.Is(Sent) || m.Is(Dropped) || m.Is(Failed) || m.Is(Unknown)
@@ -181,7 +184,7 @@ const Grace = 2 * time.Minute
 // Reconcile settles a message of which nobody knows whether it was sent, by what
 // the channel has told of it since. ok is false where that says nothing yet.
 func (m Message) Reconcile(facts []events.Fact, now time.Time) (out Message, ok bool) {
-	if !m.Is(Claimed) && !m.Is(Unknown) {
+	if !m.Uncertain() {
 		return m, false
 	}
 	happened := Engagement(facts)

@@ -43,6 +43,7 @@ const (
 	Dropped    Metric = "dropped"    // messages that were decided against
 	Delayed    Metric = "delayed"    // messages that wait for a moment
 	Held       Metric = "held"       // kept for when something that is paused goes on
+	Released   Metric = "released"   // of them: sent on, since it goes on
 	Uncertain  Metric = "uncertain"  // messages of which nobody knows whether they were sent
 	Entered    Metric = "entered"    // memberships that began
 	Left       Metric = "left"       // memberships that ended

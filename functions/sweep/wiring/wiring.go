@@ -38,6 +38,9 @@ func New(d deps.Deps) (lambda.Handler, error) {
 	}
 	db, client := dynamodb.NewFromConfig(d.Config), sqs.NewFromConfig(d.Config)
 	table := hub.New(db, hubTable)
+	// What is spilled and too large for an item lies in the overflow bucket
+	// already: nothing here needs the bucket.
+	received := inbox.New(db, inboxTable, nil)
 	stages := sweep.Stages{}
 	for stage, variable := range queues {
 		if url := d.Getenv(variable); url != "" {
@@ -45,10 +48,9 @@ func New(d deps.Deps) (lambda.Handler, error) {
 		}
 	}
 	return lambda.NewHandler(sweep.New(sweep.Config{
-		// What is spilled and too large for an item lies in the overflow bucket
-		// already: neither needs the bucket here.
 		Queue:      spill.New(client, spillQueue, nil),
-		Inbox:      inbox.New(db, inboxTable, nil),
+		Inbox:      received,
+		Parked:     received,
 		Workspaces: workspaces(table),
 		Hub:        func(workspace string) sweep.Hub { return part{table.In(workspace)} },
 		Stages:     stages,

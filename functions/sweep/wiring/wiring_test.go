@@ -49,7 +49,7 @@ func TestNew(t *testing.T) {
 }
 
 // TestIdleMinute: of two workspaces for which nothing waits, a minute is one look
-// at the registry, and of each two small items and the four partitions of the hour.
+// at the registry, and of each two small items, the four partitions of the hour and what is held.
 func TestIdleMinute(t *testing.T) {
 	c, log := awstest.New(t), &bytes.Buffer{}
 	db := dynamodb.NewFromConfig(c.Config())
@@ -80,7 +80,7 @@ func TestIdleMinute(t *testing.T) {
 	c.Advance(10 * time.Minute)
 	run()
 	c.Advance(time.Minute)
-	if gets, queries, writes := run(); gets != 4 || queries != 1+2*4 || writes != 0 {
+	if gets, queries, writes := run(); gets != 4 || queries != 1+2*5 || writes != 0 {
 		t.Error(gets, queries, writes)
 	}
 	// A moment that is armed is asked for once it has come.

@@ -1,6 +1,6 @@
 // Package awstest is what the tests of adapters and stages stand on: the real SDK
-// before the local DynamoDB and small stand-ins for parameters, queue and bucket,
-// with faults at any call. Only tests import it.
+// before the local DynamoDB and SES and small stand-ins for parameters, queue and
+// bucket, with faults at any call. Only tests import it.
 package awstest
 
 import (
@@ -23,6 +23,8 @@ import (
 
 	"loophub/infra/local/dispatch"
 	"loophub/infra/local/dynamodb"
+	"loophub/infra/local/ses"
+	"loophub/infra/local/work"
 )
 
 // Names of what the cloud holds.
@@ -32,6 +34,7 @@ const (
 	Queue    = "https://sqs.us-east-1.amazonaws.com/000000000000/spill"
 	Bucket   = "overflow"
 	Prefix   = "/loophub"
+	Mails    = "loophub" // configuration set
 	endpoint = "http://aws.test"
 )
 
@@ -51,6 +54,7 @@ type Cloud struct {
 	mu         sync.Mutex
 	now        time.Time
 	db         *dynamodb.Service
+	ses        *ses.Service
 	calls      map[string]int
 	parameters map[string]string
 	messages   []*message
@@ -82,6 +86,11 @@ func New(t testing.TB) *Cloud {
 	if err != nil {
 		t.Fatal(err)
 	}
+	c.ses, err = ses.New(ses.Config{Region: "us-east-1", Account: "000000000000", Clock: c, Tracker: &work.Tracker{}, Sets: []ses.Set{{Name: Mails}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.ses.Stop)
 	return c
 }
 
@@ -136,6 +145,9 @@ func (c *Cloud) Reappear() {
 // Table is one of the tables, with what was consumed of it.
 func (c *Cloud) Table(name string) *dynamodb.Table { return c.db.Table(name) }
 
+// Outbox are the mails that SES took, oldest first.
+func (c *Cloud) Outbox() []ses.Mail { return c.ses.Mails() }
+
 // Objects are the objects of the bucket by name.
 func (c *Cloud) Objects() map[string][]byte { return c.objects }
 
@@ -183,6 +195,8 @@ func (c *Cloud) Do(r *http.Request) (*http.Response, error) {
 func operation(r *http.Request) string {
 	service, op, ok := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
 	switch {
+	case !ok && r.URL.Path == "/v2/email/outbound-emails":
+		return "ses.SendEmail"
 	case !ok:
 		return "s3." + r.Method
 	case strings.HasPrefix(service, "DynamoDB"):
@@ -203,8 +217,11 @@ func fail(r *http.Request, f *Fault) (*http.Response, error) {
 
 func (c *Cloud) serve(r *http.Request, name string, body []byte) (*http.Response, error) {
 	service, op, _ := strings.Cut(name, ".")
-	if service == "dynamodb" {
-		return c.table(r, op, body)
+	switch service {
+	case "dynamodb":
+		return local(r, c.db, dispatch.Call{Service: service, Operation: op, Body: body, Request: r})
+	case "ses":
+		return local(r, c.ses, dispatch.Call{Service: service, Operation: op, Body: body, Request: r})
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -217,8 +234,9 @@ func (c *Cloud) serve(r *http.Request, name string, body []byte) (*http.Response
 	return c.queue(r, op, body)
 }
 
-func (c *Cloud) table(r *http.Request, op string, body []byte) (*http.Response, error) {
-	reply, err := c.db.Serve(context.WithoutCancel(r.Context()), dispatch.Call{Service: "dynamodb", Operation: op, Body: body, Request: r})
+// local serves a call by a service of the local cloud.
+func local(r *http.Request, s dispatch.Service, call dispatch.Call) (*http.Response, error) {
+	reply, err := s.Serve(context.WithoutCancel(r.Context()), call)
 	var e *dispatch.Error
 	if errors.As(err, &e) {
 		return awsError(r, e.Status, e.Code, e.Extra), nil

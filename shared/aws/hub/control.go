@@ -138,9 +138,14 @@ func (w Workspace) Holding(ctx context.Context) ([]string, error) {
 	return l, nil
 }
 
-// Held lists what waits for a control, at most so many.
-func (w Workspace) Held(ctx context.Context, control string, limit int) ([]workspace.Held, error) {
-	items, err := w.partition(ctx, w.query("h", control, "", false, int32(limit)))
+// Held lists what waits for a control, at most so many, after one of them (the zero
+// value = from the first), whether or not that one still waits.
+func (w Workspace) Held(ctx context.Context, control string, after workspace.Held, limit int) ([]workspace.Held, error) {
+	in := w.query("h", control, "", false, int32(limit))
+	if after.Stage != "" {
+		in.ExclusiveStartKey = w.held(control, after.Stage, after.What)
+	}
+	items, err := w.partition(ctx, in)
 	if err != nil {
 		return nil, err
 	}

@@ -92,21 +92,21 @@ func TestHeld(t *testing.T) {
 	if l, err := w.Holding(t.Context()); err != nil || cmp.Diff([]string{"connection|shop", control}, l) != "" {
 		t.Error(l, err)
 	}
-	if l, err := w.Held(t.Context(), "connection|shop", 10); err != nil || cmp.Diff([]held{{Control: "connection|shop", Stage: workspace.HeldDeliveries, What: "shop", Times: 1}}, l) != "" {
+	if l, err := w.Held(t.Context(), "connection|shop", held{}, 10); err != nil || cmp.Diff([]held{{Control: "connection|shop", Stage: workspace.HeldDeliveries, What: "shop", Times: 1}}, l) != "" {
 		t.Error(l, err)
 	}
-	if l, err := w.Held(t.Context(), control, 3); err != nil || len(l) != 3 || l[0] != (held{Control: control, Stage: "message", What: "g1.m|0", Times: 2}) {
+	if l, err := w.Held(t.Context(), control, held{}, 3); err != nil || len(l) != 3 || l[0] != (held{Control: control, Stage: "message", What: "g1.m|0", Times: 2}) {
 		t.Error(l, err)
 	}
 	// What is held again while it is sent on stays.
 	w.must(w.Release(t.Context(), held{Control: control, Stage: "message", What: "g1.m|0", Times: 1}))
-	if l, err := w.Held(t.Context(), control, 10); err != nil || len(l) != 5 {
+	if l, err := w.Held(t.Context(), control, held{}, 10); err != nil || len(l) != 5 {
 		t.Error(l, err)
 	}
 	for range 2 {
 		w.must(w.Release(t.Context(), held{Control: control, Stage: "message", What: "g1.m|0", Times: 2}))
 	}
-	if l, err := w.Held(t.Context(), control, 10); err != nil || len(l) != 4 {
+	if l, err := w.Held(t.Context(), control, held{}, 10); err != nil || len(l) != 4 {
 		t.Error(l, err)
 	}
 }

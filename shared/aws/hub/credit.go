@@ -2,11 +2,9 @@ package hub
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"hash/fnv"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -105,16 +103,7 @@ func (w Workspace) creditsItem(c attribution.Credits, announced bool) (key, erro
 	if !announced {
 		return item, nil
 	}
-	data, err := json.Marshal(events.Outcome{Fragment: string(c.Fragment), Version: c.Version + 1})
-	if err != nil {
-		return nil, fmt.Errorf("announcing: %w", err)
-	}
-	an, err := json.Marshal([]events.Announcement{{Type: events.OutcomeChanged, Data: data}})
-	if err != nil {
-		return nil, fmt.Errorf("announcing: %w", err)
-	}
-	item["ev"], item["an"] = text("+"), text(string(an))
-	return item, nil
+	return item, tell(item, events.OutcomeChanged, events.Outcome{Fragment: string(c.Fragment), Version: c.Version + 1})
 }
 
 func (w Workspace) counter(k attribution.Key, by profile.ID) key {
@@ -130,23 +119,18 @@ func (w Workspace) Counters(ctx context.Context, journey string) (attribution.Co
 	in := w.query("c", journey, "", false, 0)
 	in.KeyConditionExpression = aws.String("pk = :p")
 	delete(in.ExpressionAttributeValues, ":s")
-	for {
-		out, err := w.db.Query(ctx, in)
+	err := w.each(ctx, in, func(item key) error {
+		k, err := counterOf(journey, item)
 		if err != nil {
-			return nil, classed(err)
+			return fault.As(fault.Permanent, fmt.Errorf("counters of %s: %w", journey, err))
 		}
-		for _, item := range out.Items {
-			k, err := counterOf(journey, item)
-			if err != nil {
-				return nil, fault.As(fault.Permanent, fmt.Errorf("counters of %s: %w", journey, err))
-			}
-			c.Add(k, integer(item["n"]))
-		}
-		if out.LastEvaluatedKey == nil {
-			return c, nil
-		}
-		in.ExclusiveStartKey = out.LastEvaluatedKey
+		c.Add(k, integer(item["n"]))
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
+	return c, nil
 }
 
 func counterOf(journey string, item key) (attribution.Key, error) {
@@ -161,24 +145,8 @@ func counterOf(journey string, item key) (attribution.Key, error) {
 	return attribution.Key{Journey: journey, Variant: p[0], Template: p[1], Measure: attribution.Measure(p[2])}, nil
 }
 
-// toldBy are the connections that tell of every message, beside its own: the
-// stage that customers' clicks go through.
-var toldBy = []string{"links"}
-
 // Engagement is what the log tells of a message, whoever told it.
 func (w Workspace) Engagement(ctx context.Context, m attribution.Sent) (attribution.Engagement, error) {
-	var all []events.Fact
-	connections := append(slices.Clone(toldBy), m.Connection)
-	slices.Sort(connections)
-	for _, c := range slices.Compact(connections) {
-		if c == "" {
-			continue
-		}
-		facts, err := w.Facts(ctx, c+"|message|"+string(m.Fragment)+"."+m.ID)
-		if err != nil {
-			return attribution.Engagement{}, err
-		}
-		all = append(all, facts...)
-	}
-	return attribution.Fold(all), nil
+	facts, err := w.told(ctx, m.Connection, m.Fragment, m.ID)
+	return attribution.Fold(facts), err
 }

@@ -3,12 +3,10 @@ package hub
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -17,6 +15,7 @@ import (
 	"loophub/events"
 	"loophub/shared/fault"
 	"loophub/shared/journey"
+	"loophub/shared/message"
 	"loophub/shared/profile"
 )
 
@@ -164,7 +163,7 @@ func (w Workspace) stepWrites(s Step) ([]types.TransactWriteItem, error) {
 		return nil, err
 	}
 	if s.News {
-		if err := carries(e, events.EntryChanged, events.Entry{Fragment: string(s.Entry.Fragment), Journey: s.Entry.Journey, Entry: s.Entry.ID}); err != nil {
+		if err := tell(e, events.EntryChanged, events.Entry{Fragment: string(s.Entry.Fragment), Journey: s.Entry.Journey, Entry: s.Entry.ID}); err != nil {
 			return nil, err
 		}
 	}
@@ -176,7 +175,7 @@ func (w Workspace) stepWrites(s Step) ([]types.TransactWriteItem, error) {
 			ConditionExpression: condition, ExpressionAttributeValues: values}})
 	}
 	for _, m := range s.Messages {
-		item, err := w.requestItem(m)
+		item, err := w.requested(m)
 		if err != nil {
 			return nil, err
 		}
@@ -219,34 +218,11 @@ func (w Workspace) CommitHead(ctx context.Context, h journey.Head) error {
 	return won(err)
 }
 
-// requestKept is how long a message is kept, like the links in it.
-const requestKept = 400 * 24 * time.Hour
-
-// requestItem is a message as a journey asks for it; the message stage goes on with it.
-func (w Workspace) requestItem(r journey.Request) (key, error) {
-	item := w.key("g", string(r.Fragment), "m#"+r.ID)
-	var err error
-	if item["d"], err = pack(struct {
-		Status string `json:"status"`
-		journey.Request
-	}{"requested", r}); err != nil {
-		return nil, err
-	}
-	item["x"] = number(time.UnixMilli(r.At).Add(requestKept).Unix())
-	return item, carries(item, events.MessageRequested, events.Message{Fragment: string(r.Fragment), Message: r.ID})
-}
-
-// carries lets publish put an event on the bus once the item is committed.
-func carries(item key, kind string, data any) error {
-	b, err := json.Marshal(data)
-	if err != nil {
-		return fmt.Errorf("encoding %s: %w", kind, err)
-	}
-	if b, err = json.Marshal([]events.Announcement{{Type: kind, Data: b}}); err != nil {
-		return fmt.Errorf("encoding %s: %w", kind, err)
-	}
-	item["ev"], item["an"] = text("+"), text(string(b))
-	return nil
+// requested is a message as a journey asks for it; the message stage goes on with it.
+func (w Workspace) requested(r journey.Request) (key, error) {
+	return w.requestItem(message.Request{ID: r.ID, Fragment: r.Fragment, Connection: r.Connection, Template: r.Template, Purpose: r.Purpose,
+		Journey: r.Journey, Version: r.Version, Entry: r.Entry, Variant: r.Variant, Step: r.Step, Voucher: message.Voucher(r.Voucher),
+		Event: r.Event, At: r.At})
 }
 
 // each runs through all pages of a query.
@@ -275,7 +251,7 @@ func (w Workspace) Ask(ctx context.Context, a journey.Wish) (fresh bool, err err
 		return false, fault.As(fault.Permanent, err)
 	}
 	item["v"] = number(1)
-	if err := carries(item, events.EntryRequested, events.EntryRequest{Fragment: string(a.Fragment), Journey: a.Journey, ID: a.ID}); err != nil {
+	if err := tell(item, events.EntryRequested, events.EntryRequest{Fragment: string(a.Fragment), Journey: a.Journey, ID: a.ID}); err != nil {
 		return false, fault.As(fault.Permanent, err)
 	}
 	_, err = w.db.PutItem(ctx, &dynamodb.PutItemInput{TableName: &w.table, Item: item, ConditionExpression: aws.String("attribute_not_exists(pk)")})

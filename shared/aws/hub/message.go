@@ -2,8 +2,8 @@ package hub
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -23,7 +23,7 @@ import (
 //	<ws>#g#<fragment>  SENDS           what was claimed lately, for caps and duplicates
 //
 // A message that was only asked for may have been written by whoever asked, within
-// a transaction of his own: its d then holds the request alone.
+// a transaction of his own.
 
 // messageKept is how long messages and sends are kept, like the links in them.
 const messageKept = 400 * 24 * time.Hour
@@ -35,10 +35,7 @@ func (w Workspace) sends(fragment profile.ID) key { return w.key("g", string(fra
 
 // Request stores a request, if it is new, and announces it.
 func (w Workspace) Request(ctx context.Context, r message.Request) (fresh bool, err error) {
-	item, err := w.messageItem(message.Message{Request: r, Status: message.Requested})
-	if err == nil {
-		err = announcement(item, events.MessageRequested, r.Fragment, r.ID)
-	}
+	item, err := w.requestItem(r)
 	if err != nil {
 		return false, fault.As(fault.Permanent, err)
 	}
@@ -47,6 +44,15 @@ func (w Workspace) Request(ctx context.Context, r message.Request) (fresh bool, 
 		return false, nil
 	}
 	return err == nil, classed(err)
+}
+
+// requestItem is a message that is new, with its announcement.
+func (w Workspace) requestItem(r message.Request) (key, error) {
+	item, err := w.messageItem(message.Message{Request: r, Status: message.Requested})
+	if err != nil {
+		return nil, err
+	}
+	return item, tell(item, events.MessageRequested, events.Message{Fragment: string(r.Fragment), Message: r.ID})
 }
 
 // messageItem is a message as it is stored next. Its announcement is the caller's.
@@ -59,20 +65,6 @@ func (w Workspace) messageItem(m message.Message) (key, error) {
 	item["d"], item["v"] = d, number(m.Stored+1)
 	item["x"] = number(time.UnixMilli(m.At).Add(messageKept).Unix())
 	return item, nil
-}
-
-// announcement lets publish tell of a message once the item is committed.
-func announcement(item key, kind string, fragment profile.ID, id string) error {
-	data, err := json.Marshal(events.Message{Fragment: string(fragment), Message: id})
-	if err != nil {
-		return fmt.Errorf("encoding %s: %w", kind, err)
-	}
-	b, err := json.Marshal([]events.Announcement{{Type: kind, Data: data}})
-	if err != nil {
-		return fmt.Errorf("encoding %s: %w", kind, err)
-	}
-	item["ev"], item["an"] = text("+"), text(string(b))
-	return nil
 }
 
 // Message reads a message; Stored 0 = there is none.
@@ -147,7 +139,7 @@ func (w Workspace) CommitMessage(ctx context.Context, m message.Message) error {
 func (w Workspace) putMessage(m message.Message) (*types.Put, error) {
 	item, err := w.messageItem(m)
 	if err == nil && m.Announced() {
-		err = announcement(item, events.MessageDecided, m.Fragment, m.ID)
+		err = tell(item, events.MessageDecided, events.Message{Fragment: string(m.Fragment), Message: m.ID})
 	}
 	if err != nil {
 		return nil, err
@@ -186,12 +178,20 @@ func (w Workspace) CommitClaim(ctx context.Context, m message.Message, sends []m
 	return won(err)
 }
 
+// linksConnection is the internal connection whose deliveries the links stage makes.
+const linksConnection = "links"
+
 // MessageFacts are all facts that tell what became of a message: those of its
 // channel and those of our own links.
 func (w Workspace) MessageFacts(ctx context.Context, m message.Message) ([]events.Fact, error) {
+	return w.told(ctx, m.Connection, m.Fragment, m.ID)
+}
+
+// told reads the two records of a message: its channel's, and that of our own links.
+func (w Workspace) told(ctx context.Context, channel string, fragment profile.ID, id string) ([]events.Fact, error) {
 	var l []events.Fact
-	for _, connection := range []string{m.Connection, linksConnection} {
-		facts, err := w.Facts(ctx, strings.Join([]string{connection, "message", string(m.Fragment) + "." + m.ID}, "|"))
+	for _, connection := range slices.Compact([]string{channel, linksConnection}) {
+		facts, err := w.Facts(ctx, strings.Join([]string{connection, "message", string(fragment) + "." + id}, "|"))
 		if err != nil {
 			return nil, err
 		}
@@ -199,6 +199,3 @@ func (w Workspace) MessageFacts(ctx context.Context, m message.Message) ([]event
 	}
 	return l, nil
 }
-
-// linksConnection is the internal connection whose deliveries the links stage makes.
-const linksConnection = "links"

@@ -40,7 +40,7 @@ func (w Workspace) Memberships(ctx context.Context, ids []profile.ID) ([]profile
 func (w Workspace) CommitMemberships(ctx context.Context, m profile.Memberships, emptied, held []profile.Memberships, l []events.Announcement) error {
 	item, err := w.membershipsItem(m)
 	if err == nil {
-		err = announce(item, l)
+		err = announce(item, l...)
 	}
 	if err != nil {
 		return fault.As(fault.Permanent, err)

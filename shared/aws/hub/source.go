@@ -3,19 +3,17 @@ package hub
 import (
 	"context"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
 	"loophub/shared/attribution"
 	"loophub/shared/fault"
+	"loophub/shared/message"
 	"loophub/shared/profile"
 )
 
-// What attribution reads of items that other stages write. Only the fields that
-// it needs are named here.
+// What attribution reads of items that other stages write.
 
 // SentMessages are a fragment's messages that were sent, or may have been, whose
 // ids were made at since or later: an id begins with its Unix ms in hex.
@@ -25,25 +23,13 @@ func (w Workspace) SentMessages(ctx context.Context, id profile.ID, since time.T
 	in.ExpressionAttributeValues[":s"] = text(fmt.Sprintf("m#%011x", max(since.UnixMilli(), 0)))
 	in.ExpressionAttributeValues[":e"] = text("m#~")
 	var l []attribution.Sent
-	err := w.eachOf(ctx, in, func(item key) error {
-		var m struct {
-			ID, Connection, Template, Journey, Variant, Status string
-			Voucher                                            struct{ Code string }
-			SentAt                                             int64 `json:"sent_at"`
-			At                                                 int64 // requested at
+	err := w.each(ctx, in, func(item key) error {
+		m, err := readMessage(item)
+		if err != nil || !m.Is(message.Sent) && !m.Uncertain() {
+			return err // it was dropped or refused, or waits
 		}
-		if err := unpack(item["d"], &m); err != nil {
-			return fmt.Errorf("a message: %w", err)
-		}
-		if m.Status != "sent" && m.Status != "unknown" {
-			return nil // it was dropped, or waits
-		}
-		at := m.SentAt
-		if at == 0 {
-			at = m.At
-		}
-		l = append(l, attribution.Sent{ID: m.ID, Fragment: id, Journey: m.Journey, Variant: m.Variant, Template: m.Template, Connection: m.Connection,
-			At: at, Voucher: m.Voucher.Code, Unknown: m.Status == "unknown"})
+		l = append(l, attribution.Sent{ID: m.ID, Fragment: id, Journey: m.Journey, Variant: m.Variant, Template: m.Template,
+			Connection: m.Connection, At: m.Claimed, Voucher: m.Voucher.Code, Unknown: m.Uncertain()})
 		return nil
 	})
 	return l, err
@@ -54,29 +40,25 @@ func (w Workspace) JourneyEntries(ctx context.Context, id profile.ID) ([]attribu
 	in := w.query("g", string(id), "j#", false, 0)
 	in.FilterExpression = aws.String("attribute_not_exists(h)") // heads tell nothing new
 	var l []attribution.Entry
-	err := w.eachOf(ctx, in, func(item key) error {
-		var e struct {
-			ID, Journey string
-			Began, Goal int64
-			Held        bool
-			Choices     []struct{ Variant string }
+	err := w.each(ctx, in, func(item key) error {
+		e, err := readEntry(item)
+		if err != nil {
+			return err
 		}
-		if err := unpack(item["d"], &e); err != nil {
-			return fmt.Errorf("an entry: %w", err)
+		one := attribution.Entry{ID: e.ID, Fragment: id, Journey: e.Journey, Holdout: e.Held, At: e.Began, Goal: e.Goal}
+		if !e.Held {
+			one.Variant = e.Variant()
 		}
-		variants := make([]string, len(e.Choices))
-		for n, c := range e.Choices {
-			variants[n] = c.Variant
-		}
-		l = append(l, attribution.Entry{ID: e.ID, Fragment: id, Journey: e.Journey, Variant: strings.Join(variants, "/"), Holdout: e.Held, At: e.Began, Goal: e.Goal})
+		l = append(l, one)
 		return nil
 	})
 	return l, err
 }
 
-// Issues are those of the codes that a journey has given to somebody.
+// Issues are those of the codes, as orders have them, that a journey has given to
+// somebody.
 func (w Workspace) Issues(ctx context.Context, codes []string) ([]attribution.Issue, error) {
-	items, err := w.batch(ctx, len(codes), func(n int) key { return w.key("v", codes[n], "STATE") })
+	items, err := w.batch(ctx, len(codes), func(n int) key { return w.code(codes[n]) })
 	if err != nil {
 		return nil, err
 	}
@@ -85,13 +67,7 @@ func (w Workspace) Issues(ctx context.Context, codes []string) ([]attribution.Is
 		if item == nil {
 			continue // a code of the shop's own
 		}
-		var i struct {
-			To struct {
-				Fragment         profile.ID
-				Journey, Variant string
-				At               int64
-			}
-		}
+		var i Issued
 		if err := unpack(item["d"], &i); err != nil {
 			return nil, fault.As(fault.Permanent, fmt.Errorf("an issued code: %w", err))
 		}
@@ -100,23 +76,4 @@ func (w Workspace) Issues(ctx context.Context, codes []string) ([]attribution.Is
 		}
 	}
 	return l, nil
-}
-
-// eachOf runs through all pages of a query. What a visit can't read stays so.
-func (w Workspace) eachOf(ctx context.Context, in *dynamodb.QueryInput, visit func(key) error) error {
-	for {
-		out, err := w.db.Query(ctx, in)
-		if err != nil {
-			return classed(err)
-		}
-		for _, item := range out.Items {
-			if err := visit(item); err != nil {
-				return fault.As(fault.Permanent, err)
-			}
-		}
-		if out.LastEvaluatedKey == nil {
-			return nil
-		}
-		in.ExclusiveStartKey = out.LastEvaluatedKey
-	}
 }

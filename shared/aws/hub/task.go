@@ -21,7 +21,7 @@ func (w Workspace) taskItem(t journey.Task) (key, error) {
 	if item["d"], err = pack(t); err != nil {
 		return nil, err
 	}
-	return item, carries(item, events.TaskCreated, events.Task{Fragment: string(t.Fragment), Task: t.ID})
+	return item, tell(item, events.TaskCreated, events.Task{Fragment: string(t.Fragment), Task: t.ID})
 }
 
 // Tasks are the newest tasks under any of the fragments, at most so many, newest first.

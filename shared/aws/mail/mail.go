@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	mailbox "net/mail"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sesv2"
@@ -37,8 +38,12 @@ const utf8 = "UTF-8"
 
 // Send sends a mail and gives SES's id of it.
 func (m *Mailer) Send(ctx context.Context, mail message.Mail) (id string, err error) {
+	from, err := header(mail.From)
+	if err != nil {
+		return "", fault.As(fault.Permanent, fmt.Errorf("reading the sender: %w", err))
+	}
 	in := &sesv2.SendEmailInput{
-		FromEmailAddress:     &mail.From,
+		FromEmailAddress:     &from,
 		Destination:          &types.Destination{ToAddresses: []string{mail.To}},
 		ConfigurationSetName: &m.configuration,
 		EmailTags: []types.MessageTag{tag("loophub-workspace", mail.Workspace), tag("loophub-connection", mail.Connection),
@@ -47,7 +52,11 @@ func (m *Mailer) Send(ctx context.Context, mail message.Mail) (id string, err er
 			Subject: content(mail.Subject), Body: &types.Body{Html: content(mail.HTML), Text: content(mail.Text)}}},
 	}
 	if mail.ReplyTo != "" {
-		in.ReplyToAddresses = []string{mail.ReplyTo}
+		reply, err := header(mail.ReplyTo)
+		if err != nil {
+			return "", fault.As(fault.Permanent, fmt.Errorf("reading where answers go: %w", err))
+		}
+		in.ReplyToAddresses = []string{reply}
 	}
 	for _, h := range mail.Headers {
 		in.Content.Simple.Headers = append(in.Content.Simple.Headers, types.MessageHeader{Name: &h.Name, Value: &h.Value})
@@ -57,6 +66,16 @@ func (m *Mailer) Send(ctx context.Context, mail message.Mail) (id string, err er
 		return "", classed(err)
 	}
 	return aws.ToString(out.MessageId), nil
+}
+
+// header writes an address as mails have it: letters of a name that are not of
+// ASCII in encoded words (RFC 2047), which SES wants of its callers.
+func header(address string) (string, error) {
+	a, err := mailbox.ParseAddress(address)
+	if err != nil {
+		return "", errors.New("it is no address") // the parser's own words may quote it
+	}
+	return a.String(), nil
 }
 
 func tag(name, value string) types.MessageTag { return types.MessageTag{Name: &name, Value: &value} }

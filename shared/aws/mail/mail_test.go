@@ -68,7 +68,7 @@ func TestSend(t *testing.T) {
 	text := func(v string) any { return map[string]any{"Data": v, "Charset": "UTF-8"} }
 	pair := func(name, v string) any { return map[string]any{"Name": name, "Value": v} }
 	want := map[string]any{
-		"FromEmailAddress": "Trà Sen <chao@tra-sen.example>", "ReplyToAddresses": []any{"hoi@tra-sen.example"}, "ConfigurationSetName": "loophub",
+		"FromEmailAddress": "=?utf-8?q?Tr=C3=A0_Sen?= <chao@tra-sen.example>", "ReplyToAddresses": []any{"<hoi@tra-sen.example>"}, "ConfigurationSetName": "loophub",
 		"Destination": map[string]any{"ToAddresses": []any{"lan@example.vn"}},
 		"EmailTags": []any{pair("loophub-workspace", "saigon"), pair("loophub-connection", "email"),
 			pair("loophub-fragment", "caaaaaaaaaaaaaaaaaaaaaaaa"), pair("loophub-message", "m-1")},
@@ -115,6 +115,17 @@ func TestErrors(t *testing.T) {
 		}
 		if err != nil && strings.Contains(err.Error(), "lan@") {
 			t.Errorf("%s: the error names the address", name)
+		}
+	}
+}
+
+// What is no address reaches nobody, and is not told to anybody either.
+func TestAddressesThatAreNone(t *testing.T) {
+	for _, spoil := range []func(m *message.Mail){func(m *message.Mail) { m.From = "Lan lan@" }, func(m *message.Mail) { m.ReplyTo = "Lan lan@" }} {
+		s, m := &ses{status: 200, answer: "|{}"}, example
+		spoil(&m)
+		if _, err := mailer(s).Send(t.Context(), m); err == nil || fault.ClassOf(err) != fault.Permanent || s.calls != 0 || strings.Contains(err.Error(), "lan@") {
+			t.Errorf("%d calls, %v", s.calls, err)
 		}
 	}
 }
