@@ -2,14 +2,12 @@ package writeback
 
 import (
 	"errors"
-	"fmt"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
-	connector "loophub/connectors"
 	"loophub/events"
 	"loophub/shared/profile"
 	"loophub/shared/segment"
@@ -118,52 +116,5 @@ func TestWanted(t *testing.T) {
 	}
 	if _, err := p.Wanted(lan, Extra{}, t0); err == nil || !strings.Contains(err.Error(), "property a") {
 		t.Errorf("an expression that breaks: %v", err)
-	}
-}
-
-func TestChecks(t *testing.T) {
-	crm := connector.Connector{
-		Manifest: connector.Manifest{Name: "crm", Outbound: &connector.Outbound{Key: "email", Property: `[a-z_]{1,10}`, Traits: fields{"email": "email"}}},
-		Destination: func(connector.Settings) (connector.Destination, error) {
-			return nil, errors.New("not needed")
-		},
-	}
-	form := connector.Connector{Manifest: connector.Manifest{Name: "form"}}
-	many := fields{"email": "traits.email"}
-	for n := range 100 {
-		many["p"+strings.Repeat("_", n%9)+string(rune('a'+n/9))] = "segments"
-	}
-	for _, c := range []struct {
-		name string
-		d    map[string]workspace.Destination
-		want []string
-	}{
-		{"fine", map[string]workspace.Destination{"a": {Connection: "hub", When: "traits.city", Properties: fields{"email": "traits.email"}}}, nil},
-		{"no such connection", map[string]workspace.Destination{"a": {Connection: "x", Properties: fields{"email": "traits.email"}}}, []string{`destinations.a.connection 0:0 there is no connection "x"`}},
-		{"nothing is written there", map[string]workspace.Destination{"a": {Connection: "web", Properties: fields{"email": "traits.email"}}}, []string{`destinations.a.connection 0:0 connection "web" is of form, to which nothing is written; name a connection of crm`}},
-		{"one connection twice", map[string]workspace.Destination{"a": {Connection: "hub", Properties: fields{"email": "traits.email"}}, "b": {Connection: "hub", Properties: fields{"email": "traits.email"}}},
-			[]string{`destinations.b.connection 0:0 destination "a" writes to connection "hub" already`}},
-		{"nothing to write", map[string]workspace.Destination{"a": {Connection: "hub"}}, []string{`destinations.a.properties 0:0 there is nothing to write`}},
-		{"no key", map[string]workspace.Destination{"a": {Connection: "hub", Properties: fields{"x": "segments"}}}, []string{`destinations.a.properties 0:0 the property "email" is missing`}},
-		{"no name", map[string]workspace.Destination{"a": {Connection: "hub", Properties: fields{"email": "traits.email", "First Name": "segments"}}}, []string{`destinations.a.properties.First Name 0:0 "First Name" is no name`}},
-		{"no expression", map[string]workspace.Destination{"a": {Connection: "hub", When: "maybe", Properties: fields{"email": "traitz.email"}}},
-			[]string{"destinations.a.when 1:3 there is no maybe", "destinations.a.properties.email 1:3 there is no traitz.email"}},
-		{"too many", map[string]workspace.Destination{"a": {Connection: "hub", Properties: many}}, []string{"destinations.a.properties 0:0 101 properties"}},
-	} {
-		var got []string
-		w := workspace.Workspace{Zone: "Asia/Ho_Chi_Minh", Destinations: c.d, Connections: map[string]workspace.Connection{
-			"hub": {Name: "hub", Connector: "crm"}, "web": {Name: "web", Connector: "form"}}}
-		Checks([]connector.Connector{form, crm}, words{})(w, func(path string, line, column int, reason string) {
-			got = append(got, fmt.Sprintf("%s %d:%d %s", path, line, column, reason))
-		})
-		if len(got) != len(c.want) {
-			t.Errorf("%s: %q", c.name, got)
-			continue
-		}
-		for i, want := range c.want {
-			if !strings.HasPrefix(got[i], want) {
-				t.Errorf("%s: %q, want %q", c.name, got[i], want)
-			}
-		}
 	}
 }
