@@ -35,8 +35,13 @@ type item struct {
 	counts   []telemetry.Count
 }
 
+// count adds to a metric: a line names each once.
 func (i *item) count(m telemetry.Metric, n int) {
-	i.counts = append(i.counts, telemetry.Count{Metric: m, N: n})
+	at := slices.IndexFunc(i.counts, func(c telemetry.Count) bool { return c.Metric == m })
+	if at < 0 {
+		at, i.counts = len(i.counts), append(i.counts, telemetry.Count{Metric: m})
+	}
+	i.counts[at].N += n
 }
 
 func (i *item) fault(c connector.FaultClass, format string, args ...any) {

@@ -11,6 +11,7 @@ import (
 	connector "loophub/connectors"
 	"loophub/shared/fault"
 	"loophub/shared/profile"
+	"loophub/shared/segment"
 	"loophub/shared/telemetry"
 	"loophub/shared/workspace"
 	plan "loophub/shared/writeback"
@@ -19,17 +20,16 @@ import (
 // job is what one call of the stage does for one destination.
 type job struct {
 	*Stage
-	workspace string
-	hub       Hub
-	plan      plan.Plan
-	to        connector.Destination
-	do        connector.Doer
-	out       connector.Outbound
-	seen      map[profile.ID]bool // profiles that were looked at
-	matches   map[string]bool     // keys of records that are being sought
-	entries   []*entry            // claimed and not yet written: at most a batch
-	since     time.Time           // of the first of them
-	counts    []telemetry.Count
+	hub     Hub
+	plan    plan.Plan
+	to      connector.Destination
+	do      connector.Doer
+	out     connector.Outbound
+	seen    map[profile.ID]bool // profiles that were looked at
+	matches map[string]bool     // keys of records that are being sought
+	entries []*entry            // claimed and not yet written: at most a batch
+	since   time.Time           // of the first of them
+	counts  []telemetry.Count
 }
 
 // entry is one profile that has something to be written.
@@ -45,7 +45,8 @@ type entry struct {
 
 // job readies a destination; nil = it is paused.
 func (s *Stage) job(ctx context.Context, w workspace.Workspace, d workspace.Destination) (*job, error) {
-	paused, err := s.Controls.Paused(ctx, w.ID, d.Name)
+	hub := s.Hub(w.ID)
+	paused, err := hub.Paused(ctx, d.Name)
 	if err != nil {
 		return nil, fmt.Errorf("asking whether %s is paused: %w", d.Name, err)
 	}
@@ -57,8 +58,8 @@ func (s *Stage) job(ctx context.Context, w workspace.Workspace, d workspace.Dest
 	if !there || !known || con.Destination == nil || con.Manifest.Outbound == nil {
 		return nil, fault.New(fault.Permanent, "destination %s: connection %s is of no system that this version writes to", d.Name, d.Connection)
 	}
-	j := &job{Stage: s, workspace: w.ID, hub: s.Hub(w.ID), out: *con.Manifest.Outbound, seen: map[profile.ID]bool{}, matches: map[string]bool{}}
-	if j.plan, err = s.plans.of(w, d, j.out.Key, s.Language); err != nil {
+	j := &job{Stage: s, hub: hub, out: *con.Manifest.Outbound, seen: map[profile.ID]bool{}, matches: map[string]bool{}}
+	if j.plan, err = s.plans.of(w, d, j.out.Key); err != nil {
 		return nil, fault.As(fault.Permanent, err)
 	}
 	if j.to, err = con.Destination(w.SettingsOf(c)); err != nil {
@@ -73,33 +74,40 @@ const races = 8
 
 // take looks at one profile and claims what is to be written of it.
 func (j *job) take(ctx context.Context, w wake) error {
-	view, all, err := j.view(ctx, w.fragment)
-	if err != nil || len(all) == 0 || j.seen[view.ID] {
-		return err
+	members, identities, err := j.hub.Load(ctx, w.fragment)
+	if err != nil {
+		return fmt.Errorf("reading the profile: %w", err)
+	}
+	if len(members) == 0 {
+		return nil // erased, or not there yet: its next change tells
+	}
+	view := segment.Combine(members, identities, profile.DefaultLimits)
+	if j.seen[view.ID] {
+		return nil
 	}
 	j.seen[view.ID] = true
-	now := j.Now()
-	x, err := j.Surroundings.Extra(ctx, j.workspace, view.Members, now)
+	beside, err := j.beside(ctx, view.Members)
 	if err != nil {
-		return fmt.Errorf("reading what is known beside the profile: %w", err)
+		return err
 	}
-	wanted, err := j.plan.Wanted(view, x, now)
+	now := j.Now()
+	wanted, err := j.plan.Wanted(view, beside, now)
 	if err == nil && !wanted.Older.IsZero() {
 		var older []profile.Order
-		for _, f := range all {
+		for _, f := range members {
 			l, err := j.hub.OlderOrders(ctx, f.ID, wanted.Older)
 			if err != nil {
 				return fmt.Errorf("reading older orders: %w", err)
 			}
 			older = append(older, l...)
 		}
-		wanted, err = j.plan.Wanted(view.With(older, wanted.Older), x, now)
+		wanted, err = j.plan.Wanted(view.With(older, wanted.Older), beside, now)
 	}
 	if err != nil {
 		return fmt.Errorf("deciding what %s should hold: %w", j.plan.Name, err)
 	}
 	if wanted.Next.After(now) { // before anything that hangs on it
-		if err := j.Due.Arm(ctx, j.workspace, What(j.plan.Name, view.ID), wanted.Next); err != nil {
+		if err := j.hub.Arm(ctx, What(j.plan.Name, view.ID), wanted.Next); err != nil {
 			return fmt.Errorf("arming: %w", err)
 		}
 	}
@@ -109,6 +117,23 @@ func (j *job) take(ctx context.Context, w wake) error {
 		}
 	}
 	return err
+}
+
+// beside reads what is known of a profile beside its fragments.
+func (j *job) beside(ctx context.Context, members []profile.ID) (segment.Beside, error) {
+	kept, err := j.hub.Memberships(ctx, members)
+	if err != nil {
+		return segment.Beside{}, fmt.Errorf("reading segments: %w", err)
+	}
+	o, err := j.hub.Outcome(ctx, members)
+	if err != nil {
+		return segment.Beside{}, fmt.Errorf("reading what messages brought: %w", err)
+	}
+	b := segment.Beside{Segments: profile.InSegments(kept), Outcome: segment.Outcome{Count: o.Orders, Net: o.Net}}
+	if c := o.Campaign; c != nil {
+		b.Campaign = segment.Campaign{Journey: c.Journey, Variant: c.Variant, Template: c.Template, Result: c.Result, At: time.UnixMilli(c.At)}
+	}
+	return b, nil
 }
 
 const (
@@ -181,7 +206,7 @@ func (j *job) commit(ctx context.Context, e *entry) error {
 }
 
 func (j *job) arm(ctx context.Context, e *entry, at time.Time) error {
-	if err := j.Due.Arm(ctx, j.workspace, What(j.plan.Name, e.ledger.Fragment), at); err != nil {
+	if err := j.hub.Arm(ctx, What(j.plan.Name, e.ledger.Fragment), at); err != nil {
 		return fmt.Errorf("arming: %w", err)
 	}
 	return nil
@@ -201,7 +226,7 @@ type compiled struct {
 
 const maxPlans = 1_000
 
-func (p *plans) of(w workspace.Workspace, d workspace.Destination, key string, l plan.Language) (plan.Plan, error) {
+func (p *plans) of(w workspace.Workspace, d workspace.Destination, key string) (plan.Plan, error) {
 	name := w.ID + "/" + d.Name
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -213,7 +238,7 @@ func (p *plans) of(w workspace.Workspace, d workspace.Destination, key string, l
 	if err != nil {
 		return plan.Plan{}, fmt.Errorf("loading the workspace's zone: %w", err)
 	}
-	made, err := plan.Compile(d, key, l, zone)
+	made, err := plan.Compile(d, key, zone)
 	if err != nil {
 		return made, err
 	}

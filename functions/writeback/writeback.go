@@ -16,8 +16,8 @@ import (
 
 	connector "loophub/connectors"
 	"loophub/events"
+	"loophub/shared/attribution"
 	"loophub/shared/profile"
-	"loophub/shared/segment"
 	"loophub/shared/telemetry"
 	"loophub/shared/workspace"
 	plan "loophub/shared/writeback"
@@ -34,14 +34,22 @@ type Definitions interface {
 type Hub interface {
 	Profiles
 	Ledgers
+	// Arm wakes the stage at a moment. Arming twice for one moment is harmless.
+	Arm(ctx context.Context, what string, at time.Time) error
+	// Paused tells whether an operator has stopped a destination.
+	Paused(ctx context.Context, destination string) (bool, error)
+	// Hold keeps what is due until the destination goes on; then it comes again.
+	Hold(ctx context.Context, destination, what string) error
 }
 
 // Profiles are read and never written here.
 type Profiles interface {
-	Fragment(ctx context.Context, id profile.ID) (profile.Fragment, error)
-	Fragments(ctx context.Context, ids []profile.ID) ([]profile.Fragment, error)
-	Identities(ctx context.Context, ids []string) (map[string]profile.Identity, error)
+	// Load reads a whole profile by any of its fragments; no members: there is none.
+	Load(ctx context.Context, fragment profile.ID) (members []profile.Fragment, identities map[string]profile.Identity, err error)
 	OlderOrders(ctx context.Context, id profile.ID, since time.Time) ([]profile.Order, error)
+	Memberships(ctx context.Context, members []profile.ID) ([]profile.Memberships, error)
+	// Outcome is what messages brought, and what came of the newest.
+	Outcome(ctx context.Context, members []profile.ID) (attribution.Outcome, error)
 }
 
 // Ledgers say what was last written, and whose the records are.
@@ -57,23 +65,6 @@ type Ledgers interface {
 	Point(ctx context.Context, connection, record, destination string, id profile.ID, members []profile.ID) error
 }
 
-// Surroundings is what is known of a profile beside its fragments.
-type Surroundings interface {
-	Extra(ctx context.Context, workspace string, members []profile.ID, now time.Time) (plan.Extra, error)
-}
-
-// Due wakes the stage at a moment. Arming twice for one moment is harmless.
-type Due interface {
-	Arm(ctx context.Context, workspace, what string, at time.Time) error
-}
-
-// Controls are the switches of operators.
-type Controls interface {
-	Paused(ctx context.Context, workspace, destination string) (bool, error)
-	// Hold keeps what is due until the destination is resumed; then it comes again.
-	Hold(ctx context.Context, workspace, destination, what string) error
-}
-
 // Systems reaches outside systems.
 type Systems interface {
 	For(workspace, connection string, m connector.Manifest) (connector.Doer, error)
@@ -81,17 +72,13 @@ type Systems interface {
 
 // Config is what the stage stands on.
 type Config struct {
-	Connectors   []connector.Connector
-	Definitions  Definitions
-	Hub          func(workspace string) Hub
-	Surroundings Surroundings
-	Due          Due
-	Controls     Controls
-	Systems      Systems
-	Language     plan.Language
-	Jitter       func() float64 // between 0 and 1
-	Log          *telemetry.Log
-	Now          func() time.Time
+	Connectors  []connector.Connector
+	Definitions Definitions
+	Hub         func(workspace string) Hub
+	Systems     Systems
+	Jitter      func() float64 // between 0 and 1
+	Log         *telemetry.Log
+	Now         func() time.Time
 }
 
 // Stage is writeback.
@@ -109,6 +96,9 @@ func New(c Config) *Stage {
 	}
 	return s
 }
+
+// Name is the stage, as the due index and what is held name it.
+const Name = "writeback"
 
 // Outcomes and metrics, as the log names them.
 const (
@@ -267,38 +257,10 @@ func (s *Stage) destination(ctx context.Context, w workspace.Workspace, d worksp
 // hold keeps what a paused destination would have got.
 func (s *Stage) hold(ctx context.Context, w workspace.Workspace, d workspace.Destination, wakes []wake) error {
 	for _, one := range wakes {
-		if err := s.Controls.Hold(ctx, w.ID, d.Name, What(d.Name, one.fragment)); err != nil {
+		if err := s.Hub(w.ID).Hold(ctx, d.Name, What(d.Name, one.fragment)); err != nil {
 			return fmt.Errorf("holding for %s: %w", d.Name, err)
 		}
 	}
 	s.Log.Write(ctx, s.Now(), telemetry.Line{Outcome: held, Workspace: w.ID, Connection: d.Connection, Items: len(wakes)})
 	return nil
-}
-
-// limits of every workspace's profiles.
-var limits = profile.DefaultLimits
-
-// view reads a whole profile.
-func (j *job) view(ctx context.Context, id profile.ID) (segment.View, []profile.Fragment, error) {
-	f, err := j.hub.Fragment(ctx, id)
-	if err != nil || f.Version == 0 {
-		return segment.View{}, nil, err // one that is erased, or not there yet: its next change tells
-	}
-	all, err := j.hub.Fragments(ctx, f.Profile())
-	if err != nil {
-		return segment.View{}, nil, err
-	}
-	claims := map[string]bool{}
-	for _, f := range all {
-		for c := range f.State.Claims {
-			claims[c] = true
-		}
-	}
-	var identities map[string]profile.Identity
-	if len(claims) > 0 {
-		if identities, err = j.hub.Identities(ctx, slices.Sorted(maps.Keys(claims))); err != nil {
-			return segment.View{}, nil, err
-		}
-	}
-	return segment.Combine(all, identities, limits), all, nil
 }

@@ -34,9 +34,9 @@ func TestLoop(t *testing.T) {
 	want := workspace.Workspace{
 		Policies: workspace.Policies{
 			Quiet:       &workspace.Quiet{From: "21:00", To: "08:00"},
-			Caps:        []workspace.Cap{{Channel: "post", Purpose: workspace.Marketing, AtMost: 3, Within: 7 * day}, {AtMost: 1, Within: 90 * time.Minute}},
+			Caps:        []workspace.Cap{{Channel: "ses", Purpose: workspace.Marketing, AtMost: 3, Within: 7 * day}, {AtMost: 1, Within: 90 * time.Minute}},
 			Duplicates:  day,
-			Attribution: workspace.Attribution{Click: map[string]time.Duration{"post": 5 * day}, Voucher: 30 * day},
+			Attribution: workspace.Attribution{Click: map[string]time.Duration{"ses": 5 * day}, Voucher: 30 * day},
 			DoubleOptIn: "confirm-newsletter",
 		},
 		Vouchers: map[string]workspace.Voucher{"come-back-10": {Name: "come-back-10", About: "Ten per cent off"}, "spare": {Name: "spare"}},
@@ -70,8 +70,8 @@ func TestLoop(t *testing.T) {
 				}},
 			"left":     {Name: "left", Trigger: workspace.Trigger{Left: "lapsed"}, Steps: []workspace.Step{{Exit: true}}},
 			"event":    {Name: "event", Trigger: workspace.Trigger{Event: "brewing-guide"}, ReEntry: workspace.ReEntry{Always: true}, Steps: []workspace.Step{{Exit: true}}},
-			"birthday": {Name: "birthday", Trigger: workspace.Trigger{Date: &workspace.Date{Trait: "birthday", Before: 3 * day, At: "09:00"}}, Steps: []workspace.Step{{Send: "come-back"}}},
-			"called":   {Name: "called", Trigger: workspace.Trigger{API: true}, Steps: []workspace.Step{{Send: "come-back"}}},
+			"birthday": {Name: "birthday", Trigger: workspace.Trigger{Date: &workspace.Date{Trait: "birthday", Before: 3 * day, At: "09:00"}}, Steps: []workspace.Step{{Voucher: "come-back-10"}, {Send: "come-back"}}},
+			"called":   {Name: "called", Trigger: workspace.Trigger{API: true}, Steps: []workspace.Step{{Voucher: "come-back-10"}, {Send: "come-back"}}},
 		},
 		Destinations: map[string]workspace.Destination{"crm": {Name: "crm", Connection: "hubspot", When: `consent("email:marketing")`,
 			Properties: map[string]string{"email": "traits.email", "loophub_revenue": `outcome.net("VND")`}}},

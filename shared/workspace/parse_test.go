@@ -20,8 +20,8 @@ var known = []connector.Manifest{
 		{Name: "channel", About: "where it sells", Default: "pos"},
 	}},
 	{Name: "ping"},
-	{Name: "post", Channel: "email"},
-	{Name: "crm", Outbound: &connector.Outbound{}},
+	{Name: "ses", Channel: "email"},
+	{Name: "hubspot", Outbound: &connector.Outbound{}},
 	{Name: "clerk", Internal: true},
 }
 
@@ -79,9 +79,9 @@ func TestParseRefuses(t *testing.T) {
 		{"list for a text", "name: Trà Lan", "name: [a]", []string{`line 3, column 7: "name" must be a single text`}},
 		{"alias", "name: Trà Lan", "name: *x", []string{`not YAML: unknown anchor 'x'`}},
 		{"merge", "bell: {connector: ping}", "bell: {<<: {connector: ping}}", []string{
-			`line 11, column 3: connection "bell" lacks its connector; write: connector: crm, ping, post or till`, `line 11, column 10: a key must be a plain word`}},
+			`line 11, column 3: connection "bell" lacks its connector; write: connector: hubspot, ping, ses or till`, `line 11, column 10: a key must be a plain word`}},
 		{"twice", "name: Trà Lan", "name: a\nname: b", []string{`line 4, column 1: "name" stands here a second time, first in line 3; remove one`}},
-		{"no connector", "{connector: ping}", "{connector: pong}", []string{`line 11, column 21: connection "bell": there is no connector "pong"; write crm, ping, post or till`}},
+		{"no connector", "{connector: ping}", "{connector: pong}", []string{`line 11, column 21: connection "bell": there is no connector "pong"; write hubspot, ping, ses or till`}},
 		{"internal connector", "{connector: ping}", "{connector: clerk}", []string{`there is no connector "clerk"`}},
 		{"name of an internal connector", "bell:", "clerk:", []string{`line 11, column 3: connection "clerk" is always there for operators; choose another name`}},
 		{"connection without body", "bell: {connector: ping}", "bell:", []string{`connection "bell" must be a list of`}},

@@ -52,7 +52,7 @@ func newWorld(t testing.TB) *world {
 		reader: definition.NewReader(db, parameters, awstest.Hub, awstest.Prefix, c.Now)}
 	known := []connector.Manifest{operator.New().Manifest, {Name: "till"}}
 	random := strings.NewReader(strings.Repeat("random bytes of a test, ", 100))
-	writer := definition.NewWriter(db, parameters, awstest.Hub, awstest.Prefix, known, random, validation.Checks()...)
+	writer := definition.NewWriter(db, parameters, awstest.Hub, awstest.Prefix, known, random, validation.Checks(known)...)
 	for _, id := range []string{"saigon", "saigon-2"} {
 		file := "workspace: " + id + "\nname: Tea\ncountry: VN\ncurrency: VND\ntimezone: Asia/Ho_Chi_Minh\nconnections:\n  shop: {connector: till}\n"
 		if _, err := writer.Apply(t.Context(), []byte(file)); err != nil {

@@ -3,6 +3,7 @@ package wiring
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/aws/aws-lambda-go/lambda"
@@ -10,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 
+	connector "loophub/connectors"
 	"loophub/connectors/all"
 	"loophub/functions/unify"
 	"loophub/shared/aws/definition"
@@ -38,12 +40,15 @@ func New(d deps.Deps) (lambda.Handler, error) {
 	db := dynamodb.NewFromConfig(d.Config)
 	table := hub.New(db, hubTable)
 	controls := table.Watch(d.Now)
+	definitions := definition.NewReader(db, ssm.NewFromConfig(d.Config), hubTable, parameters, d.Now)
+	connectors := all.Connectors()
 	return unify.New(unify.Config{
-		Connectors:  all.Connectors(),
-		Definitions: definition.NewReader(db, ssm.NewFromConfig(d.Config), hubTable, parameters, d.Now),
+		Connectors:  connectors,
+		Definitions: definitions,
 		Deliveries:  inbox.New(db, inboxTable, overflow.New(d.Config, bucket)),
 		Retry:       retry.New(sqs.NewFromConfig(d.Config), retryQueue),
 		Hub:         func(workspace string) unify.Hub { return table.In(workspace) },
+		Echo:        hub.NewEcho(table, outbound(definitions, connectors)),
 		Pause:       deps.Pause(20 * time.Millisecond),
 		Paused: func(ctx context.Context, id, connection string) (bool, error) {
 			return controls.Paused(ctx, id, workspace.ControlConnection, connection)
@@ -51,4 +56,19 @@ func New(d deps.Deps) (lambda.Handler, error) {
 		Log: telemetry.New(d.Output(), "unify"),
 		Now: d.Now,
 	}), nil
+}
+
+// outbound says how the system of a connection is written to; nil = it never is.
+func outbound(definitions unify.Definitions, connectors []connector.Connector) func(ctx context.Context, id, connection string) (*connector.Outbound, error) {
+	systems := map[string]*connector.Outbound{}
+	for _, c := range connectors {
+		systems[c.Manifest.Name] = c.Manifest.Outbound
+	}
+	return func(ctx context.Context, id, connection string) (*connector.Outbound, error) {
+		w, err := definitions.Load(ctx, id)
+		if err != nil {
+			return nil, fmt.Errorf("loading the definition: %w", err)
+		}
+		return systems[w.Connections[connection].Connector], nil
+	}
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"net/http"
 	"strings"
 	"time"
 
@@ -20,59 +21,69 @@ import (
 	"loophub/shared/aws/hub"
 	"loophub/shared/outbound"
 	"loophub/shared/telemetry"
-	plan "loophub/shared/writeback"
+	"loophub/shared/workspace"
 )
 
-// Parts are what the stage stands on beside the table: how definitions are
-// compiled, and what other stages keep.
-type Parts struct {
-	Language     plan.Language
-	Surroundings writeback.Surroundings
-	Due          writeback.Due
-	Controls     writeback.Controls
-}
-
-// Join makes the handler of the writeback function. LOOPHUB_OUTBOUND names the
+// New makes the handler of the writeback function. LOOPHUB_OUTBOUND names the
 // simulators of a local cloud, as connector=URL with commas between; on AWS it is
 // not set.
-func Join(d deps.Deps, parts func(*hub.Hub) Parts) (lambda.Handler, error) {
+func New(d deps.Deps) (lambda.Handler, error) {
+	simulators, err := simulators(d.Getenv("LOOPHUB_OUTBOUND"))
+	if err != nil {
+		return nil, err
+	}
+	return join(d, outside{simulators, outbound.Guarded(len(simulators) > 0), pause, rand.Float64})
+}
+
+// outside is what tests put others in the place of: systems, waiting and chance.
+type outside struct {
+	simulators map[string]string
+	transport  http.RoundTripper
+	pause      func(ctx context.Context, d time.Duration) error
+	jitter     func() float64
+}
+
+func join(d deps.Deps, o outside) (lambda.Handler, error) {
 	v := d.Variables()
 	var (
-		table      = v.Required("LOOPHUB_HUB_TABLE")
+		hubTable   = v.Required("LOOPHUB_HUB_TABLE")
 		parameters = v.Required("LOOPHUB_PARAMETERS")
 	)
 	if err := v.Err(); err != nil {
 		return nil, err
 	}
-	simulators, err := simulators(d.Getenv("LOOPHUB_OUTBOUND"))
-	if err != nil {
-		return nil, err
-	}
 	db := dynamodb.NewFromConfig(d.Config)
-	store := hub.New(db, table)
-	definitions := definition.NewReader(db, ssm.NewFromConfig(d.Config), table, parameters, d.Now)
-	log := telemetry.New(d.Output(), "writeback")
-	p := parts(store)
+	table := hub.New(db, hubTable)
+	definitions := definition.NewReader(db, ssm.NewFromConfig(d.Config), hubTable, parameters, d.Now)
+	log := telemetry.New(d.Output(), writeback.Name)
 	return writeback.New(writeback.Config{
-		Connectors:   all.Connectors(),
-		Definitions:  definitions,
-		Hub:          func(workspace string) writeback.Hub { return store.In(workspace) },
-		Surroundings: p.Surroundings,
-		Due:          p.Due,
-		Controls:     p.Controls,
-		Systems: outbound.New(outbound.Config{
-			Credentials: definitions,
-			Transport:   outbound.Guarded(len(simulators) > 0),
-			Simulators:  simulators,
-			Pause:       pause,
-			Log:         log,
-			Now:         d.Now,
-		}),
-		Language: p.Language,
-		Jitter:   rand.Float64,
-		Log:      log,
-		Now:      d.Now,
+		Connectors:  all.Connectors(),
+		Definitions: definitions,
+		Hub:         func(workspace string) writeback.Hub { return part{table.In(workspace)} },
+		Systems: outbound.New(outbound.Config{Credentials: definitions, Transport: o.transport, Simulators: o.simulators,
+			Pause: o.pause, Log: log, Now: d.Now}),
+		Jitter: o.jitter,
+		Log:    log,
+		Now:    d.Now,
 	}), nil
+}
+
+// part is a workspace's part of the Hub in the words of the stage.
+type part struct{ hub.Workspace }
+
+// Arm has a profile looked at again.
+func (p part) Arm(ctx context.Context, what string, at time.Time) error {
+	return p.Workspace.Arm(ctx, writeback.Name, what, at)
+}
+
+// Paused tells whether an operator has stopped a destination.
+func (p part) Paused(ctx context.Context, destination string) (bool, error) {
+	return p.Workspace.Paused(ctx, workspace.ControlDestination, destination)
+}
+
+// Hold keeps what is due until the destination goes on.
+func (p part) Hold(ctx context.Context, destination, what string) error {
+	return p.Workspace.Hold(ctx, workspace.Control(workspace.ControlDestination, destination), writeback.Name, what)
 }
 
 // simulators reads connector=URL,connector=URL.

@@ -1,40 +1,61 @@
 package wiring
 
 import (
+	"maps"
+	"net/http/httptest"
+	"os"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
-	"loophub/infra/local/awstest"
 	"loophub/shared/aws/deps"
-	"loophub/shared/aws/hub"
 )
 
-func TestJoin(t *testing.T) {
-	env := fields{"LOOPHUB_HUB_TABLE": awstest.Hub, "LOOPHUB_PARAMETERS": awstest.Prefix}
-	join := func(env fields) error {
-		_, err := Join(deps.Deps{Config: awstest.New(t).Config(), Getenv: func(n string) string { return env[n] }, Now: time.Now},
-			func(*hub.Hub) Parts { return Parts{Language: words{}} })
-		return err
+// TestNew: the function as it is deployed in a local cloud, over a socket.
+func TestNew(t *testing.T) {
+	w := newWorld(t)
+	w.know(lan, lansTraits)
+	server := httptest.NewServer(w.Simulator)
+	defer server.Close()
+	start := func(env fields) (*worker, error) {
+		h, err := New(deps.Deps{Config: w.Cloud.Config(), Getenv: func(n string) string { return env[n] }, Now: w.Cloud.Now, Log: &w.log})
+		return &worker{world: w, Handler: h}, err
 	}
-	if err := join(env); err != nil {
-		t.Error(err)
+	env := maps.Clone(environment)
+	env["LOOPHUB_OUTBOUND"] = "hubspot=" + server.URL
+	one, err := start(env)
+	if err != nil {
+		t.Fatal(err)
 	}
-	for name := range env {
-		less := fields{}
-		for n, v := range env {
-			if n != name {
-				less[n] = v
-			}
-		}
-		if err := join(less); err == nil || !strings.Contains(err.Error(), name) {
+	if again := one.run(t.Context(), changed(t, lan)); len(again) > 0 {
+		t.Error("the message comes again")
+	}
+	w.holds("lan@example.vn", fields{"firstname": "Lan"})
+	for name := range environment {
+		less := maps.Clone(environment)
+		delete(less, name)
+		if _, err := start(less); err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("without %s: %v", name, err)
 		}
 	}
-	if err := join(fields{"LOOPHUB_HUB_TABLE": "t", "LOOPHUB_PARAMETERS": "/p", "LOOPHUB_OUTBOUND": "hubspot"}); err == nil {
+	env["LOOPHUB_OUTBOUND"] = "hubspot"
+	if _, err := start(env); err == nil {
 		t.Error("a simulator without a URL is taken")
+	}
+}
+
+// TestVendorsDocument: what the stage sends, and what the simulator answers, is as
+// the vendor's document says. All tests here hold it to that where it is at hand.
+func TestVendorsDocument(t *testing.T) {
+	if os.Getenv("LOOPHUB_SPECS") == "" {
+		t.Skip("LOOPHUB_SPECS is not set: no call of this stage is held to the vendor's OpenAPI document")
+	}
+	w := newWorld(t)
+	w.know(lan, lansTraits)
+	w.settle(changed(t, lan))
+	if n := w.Simulator.Calls(); n != 2 || len(w.Problems()) > 0 {
+		t.Errorf("%d calls: %q", n, w.Problems())
 	}
 }
 

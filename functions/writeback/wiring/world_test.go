@@ -2,30 +2,37 @@ package wiring
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"net/http"
 	"os"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	lambdaevents "github.com/aws/aws-lambda-go/events"
+	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/aws/aws-sdk-go-v2/service/ssm"
 
 	connector "loophub/connectors"
 	"loophub/connectors/hubspot"
 	"loophub/connectors/hubspot/simulator"
 	"loophub/events"
 	"loophub/functions/writeback"
-	"loophub/shared/outbound"
+	"loophub/infra/local/awstest"
+	"loophub/shared/attribution"
+	"loophub/shared/aws/definition"
+	"loophub/shared/aws/deps"
+	"loophub/shared/aws/hub"
 	"loophub/shared/profile"
-	"loophub/shared/segment"
-	"loophub/shared/telemetry"
+	"loophub/shared/validation"
 	"loophub/shared/workspace"
 	plan "loophub/shared/writeback"
 )
@@ -42,73 +49,48 @@ const (
 	guest  = profile.ID("gcccccccccccccccccccccccc")
 )
 
-// words is a language of a few words, to stand in for CEL.
-type words struct{}
+var environment = fields{"LOOPHUB_HUB_TABLE": awstest.Hub, "LOOPHUB_PARAMETERS": awstest.Prefix}
 
-type word string
+// file is the workspace, but for the expressions of the properties.
+const file = `
+workspace: tra-sen
+name: Trà Sen
+country: VN
+currency: VND
+timezone: Asia/Ho_Chi_Minh
+connections:
+  crm: {connector: hubspot, settings: {app_id: "` + app + `"}}
+destinations:
+  hub:
+    connection: crm
+    when: traits.city != ""
+    properties: `
 
-func (words) Rule(text string, _ *time.Location) (plan.Rule, error) { return word(text), nil }
-func (words) Expression(text string, _ *time.Location) (plan.Expression, error) {
-	return word(text), nil
-}
+const properties = `{email: traits.email, firstname: traits.first_name, loophub_segments: segments, loophub_last_result: campaign.result,
+      loophub_campaign: campaign.journey, loophub_campaign_at: campaign.at, loophub_orders: outcome.count, loophub_revenue: 'outcome.net("VND")'}`
 
-func (w word) Holds(v segment.View, x plan.Extra, now time.Time) (bool, plan.Times, error) {
-	text, times, err := w.Value(v, x, now)
-	return text != "", times, err
-}
-
-// noon is when the word noon turns.
-var noon = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
-
-func (w word) Value(v segment.View, x plan.Extra, now time.Time) (string, plan.Times, error) {
-	if w == "noon" && now.Before(noon) {
-		return "before", plan.Times{Next: noon}, nil
-	}
-	name, trait := strings.CutPrefix(string(w), "traits.")
-	switch {
-	case trait:
-		return v.Trait(name), plan.Times{}, nil
-	case w == "segments":
-		return strings.Join(x.Segments, ";"), plan.Times{}, nil
-	case w == "campaign.result":
-		return x.Campaign.Result, plan.Times{}, nil
-	case w == "noon":
-		return "after", plan.Times{}, nil
-	}
-	return "", plan.Times{}, fmt.Errorf("there is no %s", w)
-}
-
-// world is a workspace with a destination at a simulated HubSpot. Everything that
-// outlives a worker is here; gate is passed before and after each call.
+// world is a workspace with a destination at a simulated HubSpot, and the function
+// as it is deployed before the local tables.
 type world struct {
-	t   *testing.T
-	mu  sync.Mutex
-	now time.Time
-
+	t *testing.T
+	*awstest.Cloud
 	*simulator.Simulator
-	fault     func(simulator.Call) simulator.Fault
-	def       workspace.Workspace
-	fragments map[profile.ID]profile.Fragment
-	extra     map[profile.ID]plan.Extra
-	ledgers   map[string]plan.Ledger
-	owners    fields
-	due       map[string]time.Time // what → earliest moment
-	paused    bool
-	held      map[string]bool
-	elsewhere bool // ledgers lie in a table of their own
-	log       bytes.Buffer
+	fault func(simulator.Call) simulator.Fault
+	hub   hub.Workspace
+	db    *dynamodb.Client
+	log   bytes.Buffer
 }
 
 func newWorld(t *testing.T) *world {
-	w := &world{t: t, now: time.Date(2026, 11, 24, 8, 30, 0, 0, time.UTC), fragments: map[profile.ID]profile.Fragment{}, extra: map[profile.ID]plan.Extra{},
-		ledgers: map[string]plan.Ledger{}, owners: fields{}, due: map[string]time.Time{}, held: map[string]bool{}}
-	w.def = workspace.Workspace{ID: "tra-sen", Country: "VN", Currency: "VND", Zone: "Asia/Ho_Chi_Minh",
-		Connections: map[string]workspace.Connection{"crm": {Name: "crm", Connector: "hubspot", Settings: fields{"app_id": app}}},
-		Destinations: map[string]workspace.Destination{"hub": {Name: "hub", Connection: "crm", When: "traits.city",
-			Properties: fields{"email": "traits.email", "firstname": "traits.first_name", "loophub_segments": "segments", "loophub_last_result": "campaign.result"}}}}
+	w := &world{t: t, Cloud: awstest.New(t)}
+	w.db = dynamodb.NewFromConfig(w.Cloud.Config())
+	w.hub = hub.New(w.db, awstest.Hub).In("tra-sen")
+	w.Parameters()[awstest.Prefix+"/tra-sen/connections/crm/credentials"] = `{"access_token": "` + token + `"}`
+	w.apply(properties)
 	var err error
-	w.Simulator, err = simulator.New(simulator.Config{Token: token, App: app, Secret: secret, Hook: hook, Specs: os.Getenv("LOOPHUB_SPECS"), Now: w.Now,
-		Properties: []string{"loophub_segments", "loophub_last_result"}, Requests: 1 << 20, Fault: func(c simulator.Call) simulator.Fault {
+	w.Simulator, err = simulator.New(simulator.Config{Token: token, App: app, Secret: secret, Hook: hook, Specs: os.Getenv("LOOPHUB_SPECS"), Now: w.Cloud.Now,
+		Properties: []string{"loophub_segments", "loophub_last_result", "loophub_campaign", "loophub_campaign_at", "loophub_orders", "loophub_revenue"}, Requests: 1 << 20,
+		Fault: func(c simulator.Call) simulator.Fault {
 			if w.fault == nil {
 				return simulator.Fault{}
 			}
@@ -128,22 +110,30 @@ func newWorld(t *testing.T) *world {
 	return w
 }
 
-func (w *world) Now() time.Time {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.now
+// apply makes a version of the definition, with the checks that everybody's has to pass.
+func (w *world) apply(properties string) {
+	w.t.Helper()
+	known := []connector.Manifest{hubspot.New().Manifest}
+	writer := definition.NewWriter(w.db, ssm.NewFromConfig(w.Cloud.Config()), awstest.Hub, awstest.Prefix, known,
+		strings.NewReader(strings.Repeat("random bytes of a test, ", 10)), validation.Checks(known)...)
+	if _, err := writer.Apply(w.t.Context(), []byte(file+properties)); err != nil {
+		w.t.Fatal(err)
+	}
 }
 
-func (w *world) advance(d time.Duration) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.now = w.now.Add(d)
+func (w *world) must(err error) {
+	w.t.Helper()
+	if err != nil {
+		w.t.Fatal(err)
+	}
 }
 
-// know puts a customer down.
+// know puts a customer down, as unify does.
 func (w *world) know(id profile.ID, traits fields, members ...profile.ID) {
-	f := w.fragments[id]
-	f.ID, f.Version = id, f.Version+1
+	w.t.Helper()
+	f, err := w.hub.Fragment(w.t.Context(), id)
+	w.must(err)
+	f.ID = id
 	if len(members) > 0 {
 		f.Members = members
 	}
@@ -151,135 +141,107 @@ func (w *world) know(id profile.ID, traits fields, members ...profile.ID) {
 	for name, v := range traits {
 		f.State.Traits[name] = profile.Register{Version: f.Version, Value: events.Text(v)}
 	}
-	w.fragments[id] = f
+	w.must(w.hub.Commit(w.t.Context(), f, nil, []profile.Change{profile.TraitsChanged}))
 }
 
-// worker is one running function; what it keeps ends with it.
+// segments puts down what a customer is in, as the segment stage does.
+func (w *world) segments(id profile.ID, names ...string) {
+	w.t.Helper()
+	kept, err := w.hub.Memberships(w.t.Context(), []profile.ID{id})
+	w.must(err)
+	kept[0].Segments = map[string]profile.Standing{"left": {Rule: "r"}}
+	for _, name := range names {
+		kept[0].Segments[name] = profile.Standing{Since: 1, Rule: "r"}
+	}
+	w.must(w.hub.CommitMemberships(w.t.Context(), kept[0], nil, nil, nil))
+}
+
+// brought puts down what messages brought from a customer, as attribution does.
+func (w *world) brought(id profile.ID, o attribution.Outcome) {
+	w.t.Helper()
+	kept, err := w.hub.Credits(w.t.Context(), []profile.ID{id})
+	w.must(err)
+	kept[0].Outcome = o
+	w.must(w.hub.CommitCredits(w.t.Context(), attribution.Step{Members: kept, Changed: []bool{true}, Announced: true}))
+}
+
+// pause turns the destination off or on again.
+func (w *world) pause(off bool) {
+	w.t.Helper()
+	c, err := w.hub.Controls(w.t.Context())
+	w.must(err)
+	_, err = w.hub.Turn(w.t.Context(), c, workspace.Turn{Control: workspace.Control(workspace.ControlDestination, "hub"), Off: off, At: w.Cloud.Now().UnixMilli(), By: "lan"})
+	w.must(err)
+}
+
+// ledgers are those of all that tests know, by fragment.
+func (w *world) ledgers() map[profile.ID]plan.Ledger {
+	w.t.Helper()
+	l, err := w.hub.Ledgers(context.WithoutCancel(w.t.Context()), []profile.ID{lan, hoa, guest}, "hub")
+	w.must(err)
+	byID := map[profile.ID]plan.Ledger{}
+	for _, one := range l {
+		byID[one.Fragment] = one
+	}
+	return byID
+}
+
+// due are the moments that the stage waits for, first come first.
+func (w *world) due() []hub.Due {
+	w.t.Helper()
+	out, err := w.db.Scan(w.t.Context(), &dynamodb.ScanInput{TableName: aws.String(awstest.Hub), FilterExpression: aws.String("begins_with(pk, :p)"),
+		ExpressionAttributeValues: map[string]types.AttributeValue{":p": &types.AttributeValueMemberS{Value: "tra-sen#d#"}}})
+	w.must(err)
+	var l []hub.Due
+	for _, item := range out.Items {
+		at, what, _ := strings.Cut(item["sk"].(*types.AttributeValueMemberS).Value, "#"+writeback.Name+"|")
+		d := hub.Due{Stage: writeback.Name, What: what}
+		if _, err := fmt.Sscanf(at, "%013d", &d.At); err != nil {
+			w.t.Fatal(err)
+		}
+		l = append(l, d)
+	}
+	slices.SortFunc(l, func(a, b hub.Due) int { return cmp.Or(cmp.Compare(a.At, b.At), cmp.Compare(a.What, b.What)) })
+	return l
+}
+
+// worker is one running function; what it keeps ends with it. Its gate is passed
+// at each call that it makes.
 type worker struct {
 	*world
-	gate func(ctx context.Context, call string, effect func() error) error
+	lambda.Handler
+	gate func(call string, effect func() error) error
 }
 
 func (w *world) worker() *worker {
-	return &worker{w, func(_ context.Context, _ string, effect func() error) error { return effect() }}
+	w.t.Helper()
+	one := &worker{world: w, gate: func(_ string, effect func() error) error { return effect() }}
+	config := w.Cloud.Config()
+	config.HTTPClient = client{one}
+	var err error
+	one.Handler, err = join(deps.Deps{Config: config, Getenv: func(n string) string { return environment[n] }, Now: w.Cloud.Now, Log: &w.log},
+		outside{nil, one, func(context.Context, time.Duration) error { return nil }, func() float64 { return 0.5 }})
+	w.must(err)
+	return one
 }
 
-func (w *worker) stage() *writeback.Stage {
-	return writeback.New(writeback.Config{
-		Connectors: []connector.Connector{hubspot.New()}, Definitions: w, Hub: func(string) writeback.Hub { return w },
-		Surroundings: w, Due: w, Controls: w, Language: words{}, Jitter: func() float64 { return 0.5 },
-		Systems: outbound.New(outbound.Config{Credentials: w, Transport: w, Pause: func(context.Context, time.Duration) error { return nil },
-			Log: telemetry.New(&w.log, "writeback"), Now: w.Now}),
-		Log: telemetry.New(&w.log, "writeback"), Now: w.Now,
-	})
-}
+// client is the way to AWS.
+type client struct{ *worker }
 
-func (w *worker) Load(_ context.Context, id string) (workspace.Workspace, error) {
-	if id != w.def.ID {
-		return workspace.Workspace{}, workspace.ErrUnknown
-	}
-	return w.def, nil
-}
-
-func (w *worker) Credentials(context.Context, string, string) (map[string]string, error) {
-	return fields{"access_token": token}, nil
-}
-
-func (w *worker) Fragment(_ context.Context, id profile.ID) (profile.Fragment, error) {
-	return w.fragments[id], nil
-}
-
-func (w *worker) Fragments(_ context.Context, ids []profile.ID) ([]profile.Fragment, error) {
-	var l []profile.Fragment
-	for _, id := range ids {
-		l = append(l, w.fragments[id])
-	}
-	return l, nil
-}
-
-func (w *worker) Identities(context.Context, []string) (map[string]profile.Identity, error) {
-	return nil, nil
-}
-
-func (w *worker) OlderOrders(context.Context, profile.ID, time.Time) ([]profile.Order, error) {
-	return nil, nil
-}
-
-func (w *worker) Extra(_ context.Context, _ string, members []profile.ID, _ time.Time) (plan.Extra, error) {
-	return w.extra[members[0]], nil
-}
-
-// copied takes a ledger through its stored form.
-func copied(l plan.Ledger) plan.Ledger {
-	b, err := json.Marshal(l)
-	if err != nil {
-		panic(err)
-	}
-	c := plan.Ledger{Fragment: l.Fragment, Version: l.Version}
-	if err := json.Unmarshal(b, &c); err != nil {
-		panic(err)
-	}
-	return c
-}
-
-func (w *worker) Ledgers(ctx context.Context, members []profile.ID, destination string) (l []plan.Ledger, err error) {
-	err = w.gate(ctx, "Ledgers", func() error {
-		for _, m := range members {
-			if one, there := w.ledgers[destination+"|"+string(m)]; there {
-				l = append(l, copied(one))
-			}
-		}
-		return nil
-	})
-	return l, err
-}
-
-func (w *worker) CommitLedger(ctx context.Context, destination string, l plan.Ledger) error {
-	return w.gate(ctx, "CommitLedger", func() error {
-		name := destination + "|" + string(l.Fragment)
-		if w.ledgers[name].Version != l.Version {
-			return profile.ErrLost
-		}
-		l = copied(l)
-		l.Version++
-		w.ledgers[name] = l
-		return nil
-	})
-}
-
-func (w *worker) Point(ctx context.Context, connection, record, _ string, id profile.ID, members []profile.ID) error {
-	return w.gate(ctx, "Point", func() error {
-		name := connection + "|" + record
-		if o := w.owners[name]; o != "" && !slices.Contains(members, profile.ID(o)) {
-			return profile.ErrLost
-		}
-		w.owners[name] = string(id)
-		return nil
-	})
-}
-
-func (w *worker) Arm(ctx context.Context, _, what string, at time.Time) error {
-	return w.gate(ctx, "Arm", func() error {
-		if old, there := w.due[what]; !there || at.Before(old) {
-			w.due[what] = at
-		}
-		return nil
-	})
-}
-
-func (w *worker) Paused(context.Context, string, string) (bool, error) { return w.paused, nil }
-
-func (w *worker) Hold(_ context.Context, _, _, what string) error {
-	w.held[what] = true
-	return nil
-}
-
-func (w *worker) RoundTrip(r *http.Request) (response *http.Response, err error) {
-	err = w.gate(r.Context(), "HTTP "+r.URL.Path, func() error {
+func (c client) Do(r *http.Request) (response *http.Response, err error) {
+	err = c.gate(r.Header.Get("X-Amz-Target"), func() error {
 		var e error
-		if !w.elsewhere {
-			w.announced(r)
-		}
+		response, e = c.Cloud.Do(r)
+		return e
+	})
+	return response, err
+}
+
+// RoundTrip is the way to HubSpot.
+func (w *worker) RoundTrip(r *http.Request) (response *http.Response, err error) {
+	err = w.gate("HTTP "+r.URL.Path, func() error {
+		var e error
+		w.announced(r)
 		response, e = w.Simulator.RoundTrip(r)
 		return e
 	})
@@ -301,10 +263,11 @@ func (w *world) announced(r *http.Request) {
 	if err := json.NewDecoder(body).Decode(&sent); err != nil {
 		w.t.Fatal(err)
 	}
+	ledgers := w.ledgers()
 	for _, in := range sent.Inputs {
 		for name, value := range in.Properties {
 			pending := in.IDProperty == name // the key names the contact
-			for _, l := range w.ledgers {
+			for _, l := range ledgers {
 				p, there := l.Pending[name]
 				pending = pending || there && p == value
 			}
@@ -353,7 +316,7 @@ func queue(t *testing.T, bodies ...string) []byte {
 // run gives messages to a worker, and gives back those that have to come again.
 func (w *worker) run(ctx context.Context, bodies ...string) []string {
 	w.t.Helper()
-	out, err := w.stage().Invoke(ctx, queue(w.t, bodies...))
+	out, err := w.Invoke(ctx, queue(w.t, bodies...))
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -375,32 +338,24 @@ func (w *worker) run(ctx context.Context, bodies ...string) []string {
 // settle lets time pass and runs what is due until nothing is.
 func (w *world) settle(bodies ...string) {
 	w.t.Helper()
+	one := w.worker()
 	for range 50 {
-		if bodies = w.worker().run(w.t.Context(), bodies...); len(bodies) > 0 {
-			w.advance(time.Minute)
+		if bodies = one.run(w.t.Context(), bodies...); len(bodies) > 0 {
+			w.Advance(time.Minute)
 			continue
 		}
-		next := time.Time{}
-		for _, at := range w.due {
-			if next.IsZero() || at.Before(next) {
-				next = at
-			}
-		}
-		if next.IsZero() {
+		due := w.due()
+		if len(due) == 0 {
 			return
 		}
-		if next.After(w.Now()) {
-			w.advance(next.Sub(w.Now()))
+		w.Advance(max(0, time.UnixMilli(due[0].At).Sub(w.Cloud.Now())))
+		due = slices.DeleteFunc(due, func(d hub.Due) bool { return d.At > w.Cloud.Now().UnixMilli() })
+		w.must(w.hub.Disarm(w.t.Context(), due))
+		for _, d := range due {
+			bodies = append(bodies, message(w.t, events.DueReached, events.Due{What: d.What, At: d.At}))
 		}
-		for what, at := range maps.Clone(w.due) {
-			if !at.After(w.Now()) {
-				delete(w.due, what)
-				bodies = append(bodies, message(w.t, events.DueReached, events.Due{What: what, At: at.UnixMilli()}))
-			}
-		}
-		slices.Sort(bodies)
 	}
-	w.t.Fatalf("it never comes to rest: due %v", w.due)
+	w.t.Fatalf("it never comes to rest: due %v", w.due())
 }
 
 // calm checks what holds at rest: no field was written with the value that it
@@ -416,7 +371,7 @@ func (w *world) calm(context string) {
 	for _, c := range w.Contacts() {
 		held[c.ID] = c
 	}
-	for name, l := range w.ledgers {
+	for name, l := range w.ledgers() {
 		if len(l.Pending) > 0 {
 			w.t.Fatalf("%s: %s: pending %v", context, name, l.Pending)
 		}

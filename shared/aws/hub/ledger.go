@@ -119,35 +119,36 @@ func NewEcho(h *Hub, outbound func(ctx context.Context, workspace, connection st
 	return Echo{h, outbound}
 }
 
-// Own takes what we wrote ourselves out of a fact about a record of a connection,
-// and tells whether there was any. A fact that is left without fields says nothing.
-// The property by which records are found stays, with the least version: it says
-// whose the record is, and outranks nothing.
-func (e Echo) Own(ctx context.Context, workspace, connection string, f events.Fact) (events.Fact, bool, error) {
+// Own takes what we wrote ourselves out of a fact about a record of a connection;
+// ok is false where nothing is left to say. The property by which records are
+// found stays, with the least version: it says whose the record is, and outranks
+// nothing.
+func (e Echo) Own(ctx context.Context, workspace, connection string, f events.Fact) (rest events.Fact, ok bool, err error) {
 	if f.Kind != events.Customer {
-		return f, false, nil
+		return f, true, nil
 	}
 	out, err := e.outbound(ctx, workspace, connection)
 	if err != nil || out == nil {
-		return f, false, err
+		return f, err == nil, err
 	}
 	w := e.hub.In(workspace)
 	id, destination, err := w.owner(ctx, connection, f.Record)
 	if err != nil || id == "" {
-		return f, false, err
+		return f, err == nil, err
 	}
 	item, err := w.get(ctx, w.ledger(id, destination))
 	if err != nil || item == nil {
-		return f, false, err
+		return f, err == nil, err
 	}
 	l, err := readLedger(id, item)
 	if err != nil {
 		return f, false, err
 	}
-	return strip(f, l, *out)
+	rest, ok = strip(f, l, *out)
+	return rest, ok, nil
 }
 
-func strip(f events.Fact, l writeback.Ledger, out connector.Outbound) (events.Fact, bool, error) {
+func strip(f events.Fact, l writeback.Ledger, out connector.Outbound) (rest events.Fact, ok bool) {
 	own, kept := false, events.Fields{}
 	for field, value := range f.Fields {
 		ours := false
@@ -160,13 +161,13 @@ func strip(f events.Fact, l writeback.Ledger, out connector.Outbound) (events.Fa
 		}
 	}
 	if !own {
-		return f, false, nil
+		return f, true
 	}
 	f.Fields = kept
 	if _, still := kept[out.Traits[out.Key]]; still && len(kept) == 1 && writeback.Own(l, out.Key, kept[out.Traits[out.Key]].String(), f.At) {
 		f.Version = 0
 	}
-	return f, true, nil
+	return f, len(kept) > 0
 }
 
 // Forget takes the ledger of a fragment at a destination away, and what points to

@@ -31,7 +31,7 @@ func apply(ctx context.Context, o options, out io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("reading the workspace file: %w", err)
 	}
-	w, err := workspace.Parse(text, manifests(), validation.Checks()...)
+	w, err := workspace.Parse(text, manifests(), validation.Checks(manifests())...)
 	if err != nil {
 		return named(o.workspace, err)
 	}
@@ -44,7 +44,7 @@ func apply(ctx context.Context, o options, out io.Writer) error {
 	}
 	parameters := ssm.NewFromConfig(account)
 	return upload(ctx, uploading{
-		writer: definition.NewWriter(dynamodb.NewFromConfig(account), parameters, o.table, "/"+o.deployed, manifests(), rand.Reader, validation.Checks()...),
+		writer: definition.NewWriter(dynamodb.NewFromConfig(account), parameters, o.table, "/"+o.deployed, manifests(), rand.Reader, validation.Checks(manifests())...),
 		file:   o.workspace, text: text, workspace: w, parameters: parameters, prefix: "/" + o.deployed,
 		in: bufio.NewScanner(os.Stdin), out: out,
 	})

@@ -187,7 +187,7 @@ func (h *hub) apply(ctx context.Context, text []byte) error {
 
 func writer(h *hub) *definition.Writer {
 	account := h.cloud.Config("")
-	return definition.NewWriter(dynamodb.NewFromConfig(account), ssm.NewFromConfig(account), h.table(), prefix, manifests(), demoKeys(), validation.Checks()...)
+	return definition.NewWriter(dynamodb.NewFromConfig(account), ssm.NewFromConfig(account), h.table(), prefix, manifests(), demoKeys(), validation.Checks(manifests())...)
 }
 
 // demoKeys makes the local hub's identity keys: the same for everybody, so that
