@@ -49,7 +49,7 @@ func New() connector.Connector {
 			{Name: "consent", Pattern: consentPattern + `(\s*,\s*` + consentPattern + `)*`,
 				About: "tick boxes that grant consent, such as email:marketing=newsletter, separated by commas"},
 			{Name: "confirm", Pattern: `yes|no`, Default: "no",
-				About: "yes: a ticked box only asks for consent, and a message has to be confirmed before it counts (double opt-in); needs the policy double_opt_in"},
+				About: "yes: a ticked box only asks for consent, and a message has to be confirmed before it counts (double opt-in); needs a journey that begins with the event consent.asked and sends a template of the purpose confirmation"},
 			{Name: "fields", Pattern: mapPattern + `(\s*,\s*` + mapPattern + `)*`,
 				About: "fields with names of their own, such as phone=so_may, separated by commas"},
 			{Name: "form", Pattern: `[^\x00-\x1f]{1,100}`, About: "name of the form, for reports"},

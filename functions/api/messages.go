@@ -99,6 +99,11 @@ func (h *handling) messages(ctx context.Context) (any, error) {
 	all = all[:min(len(all), most)]
 	list := make([]messageView, 0, len(all))
 	for _, m := range all {
+		if m.Uncertain() {
+			if m, _, err = h.told(ctx, m); err != nil {
+				return nil, err
+			}
+		}
 		list = append(list, messageOf(m))
 	}
 	var next *string
@@ -112,12 +117,12 @@ type whyMessage struct {
 	Profile    profile.ID        `json:"profile"`
 	Message    messageView       `json:"message"`
 	Engagement map[string]string `json:"engagement"`
-	Facts      []told            `json:"facts"`
+	Facts      []engaged         `json:"facts"`
 	History    []counted         `json:"history"`
 }
 
-// told is a fact of the message's engagement.
-type told struct {
+// engaged is a fact of the message's engagement.
+type engaged struct {
 	ID         string `json:"id"`
 	Connection string `json:"connection"`
 	At         string `json:"at"`
@@ -166,28 +171,39 @@ func (h *handling) recipients(ctx context.Context) ([]profile.ID, error) {
 	return ids(members), err
 }
 
+// told gives a message as it is known by now: of one that was left between claim and
+// answer, the stored item says for good that nobody knows, while the channel or our
+// own links may have told since. Attribution folds the same facts.
+func (h *handling) told(ctx context.Context, m message.Message) (message.Message, []hub.Fact, error) {
+	facts, err := h.hub.MessageFacts(ctx, m)
+	if err != nil {
+		return m, nil, fmt.Errorf("reading what the channel told: %w", err)
+	}
+	if known, ok := m.Reconcile(facts, h.now); ok {
+		known.Changed = m.Changed
+		m = known
+	}
+	return m, facts, nil
+}
+
 const maxTold = 50 // facts and messages that are listed
 
 func (h *handling) explain(ctx context.Context, of []profile.ID, m message.Message) (any, error) {
-	facts, err := h.hub.MessageFacts(ctx, m)
+	m, facts, err := h.told(ctx, m)
 	if err != nil {
-		return nil, fmt.Errorf("reading what the channel told: %w", err)
+		return nil, err
 	}
 	sends, err := h.hub.Sends(ctx, of)
 	if err != nil {
 		return nil, fmt.Errorf("reading what was sent: %w", err)
 	}
-	if settled, told := m.Reconcile(facts, h.now); told { // it is known, and will be written down
-		settled.Changed = m.Changed
-		m = settled
-	}
-	w := whyMessage{Profile: of[0], Message: messageOf(m), Engagement: map[string]string{}, Facts: []told{}, History: []counted{}}
+	w := whyMessage{Profile: of[0], Message: messageOf(m), Engagement: map[string]string{}, Facts: []engaged{}, History: []counted{}}
 	for field, at := range message.Engagement(facts) {
 		w.Engagement[field] = stamp(at)
 	}
 	slices.SortFunc(facts, func(a, b hub.Fact) int { return cmp.Or(cmp.Compare(b.At, a.At), strings.Compare(a.ID(), b.ID())) })
 	for _, f := range facts[:min(len(facts), maxTold)] {
-		w.Facts = append(w.Facts, told{f.ID(), f.Connection, stamp(f.Time()), stamp(f.Received)})
+		w.Facts = append(w.Facts, engaged{f.ID(), f.Connection, stamp(f.Time()), stamp(f.Received)})
 	}
 	w.History = history(sends)
 	return w, nil

@@ -9,7 +9,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"loophub/events"
+
 	"loophub/shared/message"
 	"loophub/shared/profile"
 	"loophub/shared/workspace"
@@ -106,10 +108,18 @@ func TestWhyOfAMessage(t *testing.T) {
 	s.sends = []message.Send{{Message: m.ID, Template: "t", Channel: "ses", Purpose: workspace.Marketing, At: minute(3)},
 		{Message: s.messages[0].ID, Template: "t", Channel: "ses", Purpose: workspace.Marketing, At: minute(5)}}
 	why := func() map[string]any { return w.get(t, "/v1/profiles/"+id+"/why?message="+m.ID) }
+	agree := func(got map[string]any) {
+		t.Helper()
+		list := w.get(t, "/v1/profiles/"+id+"/messages")["messages"].([]any)
+		if diff := cmp.Diff(got["message"], list[1]); diff != "" {
+			t.Error("the list says otherwise", diff)
+		}
+	}
 	got := why()
 	if one := got["message"].(map[string]any); one["status"] != "unknown" || one["reason"] != "lost" {
 		t.Error(got)
 	}
+	agree(got)
 	if l := got["history"].([]any); len(l) != 2 || l[0].(map[string]any)["message"] != s.messages[0].ID {
 		t.Error(got["history"])
 	}
@@ -123,6 +133,7 @@ func TestWhyOfAMessage(t *testing.T) {
 	if one := got["message"].(map[string]any); one["status"] != "sent" {
 		t.Error("what was opened was sent:", got)
 	}
+	agree(got)
 	if told := got["engagement"].(map[string]any); told["opened_at"] != "2026-11-20T00:50:00.000Z" || len(got["facts"].([]any)) != 2 {
 		t.Error(got)
 	}

@@ -54,7 +54,7 @@ func (w *work) changed(ctx context.Context, c events.ProfileChange) error {
 func (w *work) came(ctx context.Context, id profile.ID, o events.Occurrence) error {
 	p, ok, err := w.person(ctx, id)
 	if err != nil || !ok {
-		return err
+		return lostFor(err)
 	}
 	heads, err := w.hub.Heads(ctx, p.members)
 	if err != nil {

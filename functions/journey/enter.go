@@ -178,7 +178,7 @@ func start(name string, c journey.Cause) string {
 func (w *work) day(ctx context.Context, j journey.Journey, id profile.ID, came bool) error {
 	p, ok, err := w.person(ctx, id)
 	if err != nil || !ok {
-		return err
+		return lostFor(err)
 	}
 	last, next, ok := j.Days(p.view, w.now)
 	if !ok {

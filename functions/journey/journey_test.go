@@ -122,6 +122,28 @@ func TestLinked(t *testing.T) {
 	}
 }
 
+// TestWhileALinkIsMade: fragments that do not agree on who they are begin nothing
+// and hear nothing; the queue tries again until they do.
+func TestWhileALinkIsMade(t *testing.T) {
+	w := newWorld(t, comeBack())
+	w.free["AAA"] = true
+	w.know(lan, form)
+	half := w.fragments[form]
+	half.SetMembers([]profile.ID{form})
+	w.fragments[form] = half
+	m := events.Membership{Fragment: string(lan), Segment: "lost", At: w.now.UnixMilli(), Cause: events.ByChange}
+	o := events.ProfileChanges{Changes: []events.ProfileChange{{Fragment: string(lan), Version: 1, Parts: []string{string(profile.IdentityChanged)},
+		Occurred: []events.Occurrence{{What: "order.placed", Record: "shop|order|1", At: w.now.UnixMilli()}}}}}
+	if w.try(events.SegmentEntered, m) || w.try(events.ProfileChanged, o) || len(w.entries) != 0 || !strings.Contains(w.log.String(), `"class":"transient"`) {
+		t.Error(w.print(), w.log)
+	}
+	w.know(lan, form)
+	w.entered("lost", events.ByChange)
+	if w.one().Fragment != lan {
+		t.Error(w.print())
+	}
+}
+
 // TestOldVersion: who is inside finishes on the definition by which he came in, also
 // where the journey is gone, and in another process.
 func TestOldVersion(t *testing.T) {

@@ -3,7 +3,6 @@ package journey
 import (
 	"context"
 	"fmt"
-	"maps"
 	"slices"
 	"time"
 
@@ -20,47 +19,29 @@ type person struct {
 }
 
 // person reads the profile that a fragment belongs to. ok is false where there is
-// no such fragment.
+// no such fragment. While a link is being made or cut its fragments do not agree on
+// who they are, and what were decided would be of nobody: that is profile.ErrLost,
+// to be read again.
 func (w *work) person(ctx context.Context, id profile.ID) (p person, ok bool, err error) {
-	first, err := w.hub.Fragments(ctx, []profile.ID{id})
+	fragments, identities, err := w.hub.Load(ctx, id)
 	if err != nil {
-		return p, false, fmt.Errorf("reading fragment: %w", err)
+		return p, false, fmt.Errorf("reading the profile: %w", err)
 	}
-	if len(first) == 0 || first[0].Version == 0 {
+	if len(fragments) == 0 {
 		return p, false, nil
 	}
-	members := first[0].Profile()
-	if len(members) > 1 {
-		if first, err = w.hub.Fragments(ctx, members); err != nil {
-			return p, false, fmt.Errorf("reading fragments: %w", err)
+	for _, f := range fragments {
+		if !slices.Equal(f.Profile(), fragments[0].Profile()) {
+			return p, false, fmt.Errorf("reading the profile: its fragments do not agree: %w", profile.ErrLost)
 		}
-	}
-	claims := map[string]bool{}
-	for _, f := range first {
-		if f.Version == 0 {
-			continue
-		}
-		p.members, p.fragments = append(p.members, f.ID), append(p.fragments, f)
-		for c := range f.State.Claims {
-			claims[c] = true
-		}
-	}
-	if len(p.members) == 0 {
-		return p, false, nil
-	}
-	slices.Sort(p.members)
-	var identities map[string]profile.Identity
-	if len(claims) > 0 {
-		if identities, err = w.hub.Identities(ctx, slices.Sorted(maps.Keys(claims))); err != nil {
-			return p, false, fmt.Errorf("reading identities: %w", err)
-		}
+		p.members = append(p.members, f.ID)
 	}
 	kept, err := w.hub.Memberships(ctx, p.members)
 	if err != nil {
 		return p, false, fmt.Errorf("reading memberships: %w", err)
 	}
-	p.segments = profile.InSegments(kept)
-	p.view = segment.Combine(p.fragments, identities, profile.DefaultLimits)
+	p.fragments, p.segments = fragments, profile.InSegments(kept)
+	p.view = segment.Combine(fragments, identities, profile.DefaultLimits)
 	return p, true, nil
 }
 

@@ -27,9 +27,9 @@ type Hub interface {
 
 // Profiles are fragments, and what lies on their addresses.
 type Profiles interface {
-	// Fragments reads fragments in the order of ids; Version 0 = not stored.
-	Fragments(ctx context.Context, ids []profile.ID) ([]profile.Fragment, error)
-	Identities(ctx context.Context, ids []string) (map[string]profile.Identity, error)
+	// Load reads a whole profile by any of its fragments, ordered by id, and what is
+	// stored of the addresses that it claims. No members: there is no such profile.
+	Load(ctx context.Context, fragment profile.ID) (members []profile.Fragment, identities map[string]profile.Identity, err error)
 	// Memberships are what is kept of segments under fragments, in the order of ids.
 	Memberships(ctx context.Context, ids []profile.ID) ([]profile.Memberships, error)
 	// OlderOrders are a fragment's orders beyond its newest, placed at since or later.

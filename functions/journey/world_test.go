@@ -77,7 +77,7 @@ func newWorld(t testing.TB, j workspace.Journey) *world {
 
 // restart begins a new process, which remembers nothing.
 func (w *world) restart() {
-	w.stage = New(Config{Definitions: w, Hub: func(string) Hub { return w }, Tags: w, Log: telemetry.New(w.log, "journey"),
+	w.stage = New(Config{Definitions: definitions{w}, Hub: func(string) Hub { return w }, Tags: w, Log: telemetry.New(w.log, "journey"),
 		Pause: func(context.Context, int) error { return nil }, Now: func() time.Time { return w.now }})
 }
 
@@ -120,26 +120,29 @@ func (w *world) step(name string, effect func() error) error {
 	return nil
 }
 
-func (w *world) Load(_ context.Context, id string) (workspace.Workspace, error) {
+// definitions are those of a world.
+type definitions struct{ *world }
+
+func (w definitions) Load(_ context.Context, id string) (workspace.Workspace, error) {
 	if id != w.def.ID {
 		return workspace.Workspace{}, workspace.ErrUnknown
 	}
 	return w.def, nil // remembered for a minute: no call
 }
 
-func (w *world) Fragments(_ context.Context, ids []profile.ID) (l []profile.Fragment, err error) {
-	return l, w.step("fragments", func() error {
-		for _, id := range ids {
-			f := w.fragments[id]
-			f.ID = id
-			l = append(l, f)
+func (w *world) Load(ctx context.Context, id profile.ID) (l []profile.Fragment, _ map[string]profile.Identity, err error) {
+	return l, nil, w.step("load", func() error {
+		groups, err := profile.Around(ctx, func(_ context.Context, ids []profile.ID) (l []profile.Fragment, err error) {
+			for _, id := range ids {
+				l = append(l, w.fragments[id])
+			}
+			return l, nil
+		}, []profile.ID{id})
+		if len(groups) > 0 {
+			l = groups[0]
 		}
-		return nil
+		return err
 	})
-}
-
-func (w *world) Identities(context.Context, []string) (map[string]profile.Identity, error) {
-	return nil, w.step("identities", func() error { return nil })
 }
 
 func (w *world) OlderOrders(_ context.Context, _ profile.ID, since time.Time) (l []profile.Order, err error) {

@@ -158,9 +158,6 @@ func (c check) policies(p workspace.Policies) {
 	if p.Attribution.Voucher != 0 {
 		c.span("policies.attribution.voucher", p.Attribution.Voucher)
 	}
-	if t := p.DoubleOptIn; t != "" && c.w.Templates[t].Purpose != workspace.Confirmation {
-		c.whole("policies.double_opt_in", "there is no template %q of the purpose confirmation", t)
-	}
 }
 
 func (c check) quiet(path string, q workspace.Quiet) {

@@ -163,7 +163,6 @@ func TestDefinitions(t *testing.T) {
 		"policies.quiet_hours.from 0:0 \"9pm\" is no time":       func(w *workspace.Workspace) { w.Policies.Quiet.From = "9pm" },
 		"policies.quiet_hours.to 0:0 \"24:00\" is no time":       func(w *workspace.Workspace) { w.Policies.Quiet.To = "24:00" },
 		"policies.duplicates 0:0":                                func(w *workspace.Workspace) { w.Policies.Duplicates = -1 },
-		"policies.double_opt_in 0:0 there is no template \"t\"":  func(w *workspace.Workspace) { w.Policies.DoubleOptIn = "t" },
 		"policies.attribution.click.sms 0:0 \"sms\" sends no": func(w *workspace.Workspace) {
 			w.Policies.Attribution.Click = map[string]time.Duration{"sms": day}
 		},

@@ -36,7 +36,6 @@ type Policies struct {
 	Caps        []Cap         `json:"caps,omitempty"`
 	Duplicates  time.Duration `json:"duplicates,omitempty"` // the same template to the same person again at the earliest; 0 = a day
 	Attribution Attribution   `json:"attribution"`
-	DoubleOptIn string        `json:"double_opt_in,omitempty"` // template that asks who ticked a form; "" = a tick is consent
 }
 
 // Quiet are hours in which no marketing message goes out: local times of the

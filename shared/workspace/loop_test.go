@@ -37,7 +37,6 @@ func TestLoop(t *testing.T) {
 			Caps:        []workspace.Cap{{Channel: "ses", Purpose: workspace.Marketing, AtMost: 3, Within: 7 * day}, {AtMost: 1, Within: 90 * time.Minute}},
 			Duplicates:  day,
 			Attribution: workspace.Attribution{Click: map[string]time.Duration{"ses": 5 * day}, Voucher: 30 * day},
-			DoubleOptIn: "confirm-newsletter",
 		},
 		Vouchers: map[string]workspace.Voucher{"come-back-10": {Name: "come-back-10", About: "Ten per cent off"}, "spare": {Name: "spare"}},
 		Templates: map[string]workspace.Template{

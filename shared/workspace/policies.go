@@ -20,7 +20,7 @@ func (p *parser) policies(n *yaml.Node) Policies {
 	if n == nil || empty(n) {
 		return all
 	}
-	f, ok := p.fields(n, n, "policies", "quiet_hours", "caps", "duplicates", "attribution", "double_opt_in")
+	f, ok := p.fields(n, n, "policies", "quiet_hours", "caps", "duplicates", "attribution")
 	if !ok {
 		return all
 	}
@@ -40,7 +40,6 @@ func (p *parser) policies(n *yaml.Node) Policies {
 	if n := f.node("attribution"); n != nil {
 		all.Attribution = p.attribution(n)
 	}
-	all.DoubleOptIn = f.name("double_opt_in")
 	return all
 }
 

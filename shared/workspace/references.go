@@ -25,15 +25,6 @@ func (p *parser) references(w Workspace) {
 		p.leads("journeys."+name, w, j)
 	}
 	p.channels(w.Policies)
-	if ask := w.Policies.DoubleOptIn; ask != "" {
-		t, there := w.Templates[ask]
-		switch {
-		case !there:
-			missing(p, "policies.double_opt_in", "template", ask, w.Templates)
-		case t.Purpose != Confirmation:
-			p.refuse("policies.double_opt_in", 0, 0, fmt.Sprintf("template %q is for %s; who asks for an opt-in has the purpose confirmation", ask, t.Purpose))
-		}
-	}
 }
 
 // connected finds the connector of a connection.

@@ -30,8 +30,6 @@ var refused = []struct{ name, from, to, stands, want string }{
 	{"duration of nothing", "duplicates: 24h", "duplicates: 0d", "0d", `can't be "0d"`},
 	{"window of no channel", "click: {ses: 5d}", "click: {zalo: 5d}", "5d", `there is no channel "zalo"`},
 	{"window empty", "click: {ses: 5d}", "click: {ses: }", "ses", `lacks its span`},
-	{"opt-in of no template", "double_opt_in: confirm-newsletter", "double_opt_in: confirm", "confirm", `policies: there is no template "confirm"; write come-back or confirm-newsletter`},
-	{"opt-in by marketing", "double_opt_in: confirm-newsletter", "double_opt_in: come-back", "come-back", `template "come-back" is for marketing`},
 
 	{"pool's name", "come-back-10: {", "Come_Back: {", "Come_Back", `voucher "Come_Back": its name stands in events and URLs`},
 	{"pool's key", "come-back-10: {about", "come-back-10: {abuot", "abuot", `voucher "come-back-10" has no key "abuot"`},

@@ -14,7 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 
 	connector "loophub/connectors"
-	sesconnector "loophub/connectors/ses"
+	"loophub/connectors/all"
 	"loophub/events"
 	links "loophub/functions/links/wiring"
 	message "loophub/functions/message/wiring"
@@ -23,6 +23,7 @@ import (
 	"loophub/shared/aws/definition"
 	"loophub/shared/aws/deps"
 	"loophub/shared/aws/hub"
+	"loophub/shared/journey"
 	messages "loophub/shared/message"
 	"loophub/shared/profile"
 	"loophub/shared/workspace"
@@ -32,6 +33,10 @@ const (
 	lan      = profile.ID("caaaaaaaaaaaaaaaaaaaaaaaa")
 	linksURL = "https://links.example"
 )
+
+// environment is that of all stages.
+var environment = map[string]string{"LOOPHUB_HUB_TABLE": awstest.Hub, "LOOPHUB_INBOX_TABLE": awstest.Inbox, "LOOPHUB_PARAMETERS": awstest.Prefix,
+	"LOOPHUB_CONFIGURATION_SET": awstest.Mails, "LOOPHUB_LINKS_URL": linksURL, "LOOPHUB_RETRY_QUEUE": awstest.Queue, "LOOPHUB_OVERFLOW_BUCKET": awstest.Bucket}
 
 const shop = `workspace: saigon
 name: Trà Sen
@@ -56,32 +61,39 @@ type world struct {
 	*awstest.Cloud
 	t           *testing.T
 	hub         hub.Workspace
+	deps        deps.Deps
 	send, links handler.Handler
 	log         bytes.Buffer
 }
 
-func newWorld(t *testing.T) *world {
+func newWorld(t *testing.T, definitionOf string) *world {
 	t.Helper()
 	w := &world{Cloud: awstest.New(t), t: t}
 	db, parameters := dynamodb.NewFromConfig(w.Config()), ssm.NewFromConfig(w.Config())
 	w.hub = hub.New(db, awstest.Hub).In("saigon")
-	writer := definition.NewWriter(db, parameters, awstest.Hub, awstest.Prefix, []connector.Manifest{sesconnector.New().Manifest},
-		strings.NewReader(strings.Repeat("random bytes of a test, ", 100)), messages.Checks)
-	_, err := writer.Apply(t.Context(), []byte(shop))
+	var known []connector.Manifest
+	for _, c := range all.Connectors() {
+		known = append(known, c.Manifest)
+	}
+	writer := definition.NewWriter(db, parameters, awstest.Hub, awstest.Prefix, known,
+		strings.NewReader(strings.Repeat("random bytes of a test, ", 100)), messages.Checks, journey.Checks)
+	_, err := writer.Apply(t.Context(), []byte(definitionOf))
 	w.must(err)
-	d := deps.Deps{Config: w.Config(), Now: w.Now, Log: &w.log, Getenv: func(name string) string {
-		return map[string]string{"LOOPHUB_HUB_TABLE": awstest.Hub, "LOOPHUB_INBOX_TABLE": awstest.Inbox, "LOOPHUB_PARAMETERS": awstest.Prefix,
-			"LOOPHUB_CONFIGURATION_SET": awstest.Mails, "LOOPHUB_LINKS_URL": linksURL}[name]
-	}}
-	w.send, err = message.New(d)
+	w.deps = deps.Deps{Config: w.Config(), Now: w.Now, Log: &w.log, Getenv: func(name string) string { return environment[name] }}
+	w.send, err = message.New(w.deps)
 	w.must(err)
-	w.links, err = links.New(d)
+	w.links, err = links.New(w.deps)
 	w.must(err)
+	return w
+}
+
+// know stores a customer who has agreed to mails.
+func (w *world) know() {
+	w.t.Helper()
 	said := func(s string) profile.Register { return profile.Register{Version: 1, Value: events.Text(s)} }
-	w.must(w.hub.Commit(t.Context(), profile.Fragment{ID: lan, State: profile.State{
+	w.must(w.hub.Commit(w.t.Context(), profile.Fragment{ID: lan, State: profile.State{
 		Traits:  map[string]profile.Register{"email": said("lan@marker.example"), "first_name": said("Lan"), "locale": said("vi")},
 		Consent: map[string]profile.Consent{"email:marketing": {Granted: 5}}}}, nil, nil))
-	return w
 }
 
 func (w *world) must(err error) {
@@ -134,7 +146,8 @@ var href = regexp.MustCompile(`href="([^"]*)"`)
 // TestAMailGoesOutWhole: once, with both bodies, tags and headers; and its links
 // lead to the stage that takes them.
 func TestAMailGoesOutWhole(t *testing.T) {
-	w := newWorld(t)
+	w := newWorld(t, shop)
+	w.know()
 	r := w.ask()
 	out := w.Outbox()
 	if len(out) != 1 {
