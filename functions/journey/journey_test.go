@@ -128,12 +128,9 @@ func TestWhileALinkIsMade(t *testing.T) {
 	w := newWorld(t, comeBack())
 	w.free["AAA"] = true
 	w.know(lan, form)
-	half := w.fragments[form]
-	half.SetMembers([]profile.ID{form})
-	w.fragments[form] = half
+	w.fragments[form] = profile.Fragment{ID: form, Version: 1}
 	m := events.Membership{Fragment: string(lan), Segment: "lost", At: w.now.UnixMilli(), Cause: events.ByChange}
-	o := events.ProfileChanges{Changes: []events.ProfileChange{{Fragment: string(lan), Version: 1, Parts: []string{string(profile.IdentityChanged)},
-		Occurred: []events.Occurrence{{What: "order.placed", Record: "shop|order|1", At: w.now.UnixMilli()}}}}}
+	o := events.ProfileChanges{Changes: []events.ProfileChange{{Fragment: string(lan), Occurred: []events.Occurrence{{What: "order.placed", At: m.At}}}}}
 	if w.try(events.SegmentEntered, m) || w.try(events.ProfileChanged, o) || len(w.entries) != 0 || !strings.Contains(w.log.String(), `"class":"transient"`) {
 		t.Error(w.print(), w.log)
 	}
