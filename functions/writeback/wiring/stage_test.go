@@ -193,7 +193,7 @@ func TestPausedDestinationsHold(t *testing.T) {
 	w.pause(true)
 	w.settle(changed(t, lan), changed(t, lan))
 	control := workspace.Control(workspace.ControlDestination, "hub")
-	held, err := w.hub.Held(t.Context(), control, 10)
+	held, err := w.hub.Held(t.Context(), control, workspace.Held{}, 10)
 	want := workspace.Held{Control: control, Stage: writeback.Name, What: "hub|" + string(lan), Times: 2}
 	if err != nil || w.Simulator.Calls() != 0 || len(held) != 1 || held[0] != want {
 		t.Fatalf("%d calls, held %v (%v)", w.Simulator.Calls(), held, err)
