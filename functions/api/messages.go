@@ -110,6 +110,9 @@ func (h *handling) messages(ctx context.Context) (any, error) {
 
 type whyMessage struct {
 	Profile    profile.ID        `json:"profile"`
+	At         string            `json:"at"`
+	Basis      basis             `json:"basis"`
+	Note       string            `json:"note"`
 	Message    messageView       `json:"message"`
 	Engagement map[string]string `json:"engagement"`
 	Facts      []told            `json:"facts"`
@@ -133,8 +136,11 @@ type counted struct {
 	At       string `json:"at"`
 }
 
-// whyMessage says what became of a message, and what it was decided on.
-func (h *handling) whyMessage(ctx context.Context, id string) (any, error) {
+// whyMessage says what had become of a message at a moment, and what it was decided on.
+func (h *handling) whyMessage(ctx context.Context, id string, at asOf) (any, error) {
+	if at.basis == future {
+		return nil, badRequest("what will become of a message is no answer of this path; GET /v1/forecast tells it. Give a moment that is past, or no at")
+	}
 	if !messageID.MatchString(id) {
 		return nil, badRequest("that is no message's id; GET /v1/profiles/{id}/messages lists them")
 	}
@@ -147,11 +153,11 @@ func (h *handling) whyMessage(ctx context.Context, id string) (any, error) {
 		if err != nil {
 			return nil, fmt.Errorf("reading the message: %w", err)
 		}
-		if m.Stored != 0 {
-			return h.explain(ctx, of, m)
+		if m.Stored != 0 && (at.basis == present || m.At <= at.at.UnixMilli()) {
+			return h.explain(ctx, of, m, at)
 		}
 	}
-	return nil, notFound("the profile has no such message; GET /v1/profiles/{id}/messages lists them")
+	return nil, notFound("the profile has no such message, or had none then; GET /v1/profiles/{id}/messages lists them")
 }
 
 // recipients are the fragments that a message may lie under. A test send is of
@@ -168,7 +174,7 @@ func (h *handling) recipients(ctx context.Context) ([]profile.ID, error) {
 
 const maxTold = 50 // facts and messages that are listed
 
-func (h *handling) explain(ctx context.Context, of []profile.ID, m message.Message) (any, error) {
+func (h *handling) explain(ctx context.Context, of []profile.ID, m message.Message, at asOf) (any, error) {
 	facts, err := h.hub.MessageFacts(ctx, m)
 	if err != nil {
 		return nil, fmt.Errorf("reading what the channel told: %w", err)
@@ -177,11 +183,20 @@ func (h *handling) explain(ctx context.Context, of []profile.ID, m message.Messa
 	if err != nil {
 		return nil, fmt.Errorf("reading what was sent: %w", err)
 	}
-	if settled, told := m.Reconcile(facts, h.now); told { // it is known, and will be written down
+	w := whyMessage{Profile: of[0], At: stamp(at.at.UnixMilli()), Basis: at.basis, Note: notes[present], Engagement: map[string]string{}, Facts: []told{}}
+	if at.basis == past {
+		then := at.at.UnixMilli()
+		m, w.Note = messageBy(m, then)
+		facts = slices.DeleteFunc(slices.Clone(facts), func(f hub.Fact) bool { return f.Received > then })
+		for n := range sends {
+			sends[n].List = slices.DeleteFunc(slices.Clone(sends[n].List), func(s message.Send) bool { return s.At > then })
+		}
+	}
+	if settled, told := m.Reconcile(facts, at.at); told { // it is known, and will be written down
 		settled.Changed = m.Changed
 		m = settled
 	}
-	w := whyMessage{Profile: of[0], Message: messageOf(m), Engagement: map[string]string{}, Facts: []told{}, History: []counted{}}
+	w.Message = messageOf(m)
 	for field, at := range message.Engagement(facts) {
 		w.Engagement[field] = stamp(at)
 	}
@@ -191,6 +206,20 @@ func (h *handling) explain(ctx context.Context, of []profile.ID, m message.Messa
 	}
 	w.History = history(sends)
 	return w, nil
+}
+
+// messageBy is a message as it stood at a moment, as far as its times tell: when it
+// was asked for, when it was last counted, and when it became what it is.
+func messageBy(m message.Message, at int64) (message.Message, string) {
+	if m.Changed <= at {
+		return m, "It has not changed since."
+	}
+	was := message.Message{Request: m.Request, Status: message.Requested, Stored: m.Stored}
+	if m.Claimed == 0 || m.Claimed > at {
+		return was, "It had been asked for and was not decided for good. Whether it waited for something then is not kept."
+	}
+	was.Status, was.Claimed, was.Changed, was.Content = message.Claimed, m.Claimed, m.Claimed, m.Content
+	return was, "It was on its way, or nobody knew yet whether it had been sent."
 }
 
 // history lists what was sent to any member lately, newest first.

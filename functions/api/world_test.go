@@ -28,6 +28,7 @@ type world struct {
 	segments  map[string]workspace.Segment
 	journeys  map[string]workspace.Journey
 	templates map[string]workspace.Template
+	clock     time.Time
 	stage     *api.Stage
 	log       *bytes.Buffer
 	stores    map[string]*store
@@ -48,7 +49,7 @@ type world struct {
 var now = time.Date(2026, 11, 20, 2, 14, 32, 123_456_789, time.UTC)
 
 func newWorld() *world {
-	w := &world{journeys: map[string]workspace.Journey{"come-back": {}}, log: &bytes.Buffer{}, stores: map[string]*store{}, fail: map[string]error{},
+	w := &world{clock: now, journeys: map[string]workspace.Journey{"come-back": {}}, log: &bytes.Buffer{}, stores: map[string]*store{}, fail: map[string]error{},
 		put: map[delivery.Key]delivery.Sealed{}, decided: map[delivery.Key][]api.Decision{},
 		parked: map[string][]delivery.Summary{}, received: map[string][]delivery.Summary{}}
 	for _, id := range []string{"saigon", "hanoi"} {
@@ -60,7 +61,7 @@ func newWorld() *world {
 			w.asked = append(w.asked, id)
 			return w.stores[id]
 		},
-		Now: func() time.Time { return now },
+		Now: func() time.Time { return w.clock },
 	})
 	return w
 }
