@@ -28,6 +28,7 @@ type world struct {
 	segments  map[string]workspace.Segment
 	journeys  map[string]workspace.Journey
 	templates map[string]workspace.Template
+	policies  workspace.Policies
 	clock     time.Time
 	stage     *api.Stage
 	log       *bytes.Buffer
@@ -93,7 +94,7 @@ func (w *world) Load(_ context.Context, id string) (workspace.Workspace, error) 
 	}
 	c["email"] = workspace.Connection{Name: "email", Connector: "ses", Settings: map[string]string{"test_addresses": "Me@marker.example, you@marker.example"}}
 	return workspace.Workspace{ID: id, Country: "VN", Zone: "Asia/Ho_Chi_Minh", Connections: c, Segments: w.segments,
-		Journeys: w.journeys, Templates: w.templates, Vouchers: map[string]workspace.Voucher{"ten": {Name: "ten"}}, Destinations: map[string]workspace.Destination{"crm": {}}}, w.step("load")
+		Journeys: w.journeys, Templates: w.templates, Policies: w.policies, Vouchers: map[string]workspace.Voucher{"ten": {Name: "ten"}}, Destinations: map[string]workspace.Destination{"crm": {}}}, w.step("load")
 }
 
 func (w *world) IdentityKey(_ context.Context, id string) ([]byte, error) {
