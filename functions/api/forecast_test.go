@@ -72,7 +72,7 @@ func shopOf(w *world) {
 		"back": {Trigger: workspace.Trigger{Entered: "lapsed", When: `"vip" in tags || "today" in segments`}, ReEntry: workspace.ReEntry{Always: true}, Steps: []workspace.Step{
 			{Voucher: "ten"}, {Send: "miss-you"}, wait(2*time.Hour, ""),
 			{Branch: &workspace.Branch{When: `"lapsed" in segments && orders.count > 1`, Then: []workspace.Step{{Send: "again"}}, Else: []workspace.Step{{Tag: &workspace.Tag{Add: "lost"}}}}},
-			wait(3*time.Hour, ""), {Send: "note"}}},
+			wait(time.Hour, ""), {Send: "note"}}},
 		"bye": {Trigger: workspace.Trigger{Left: "today"}, Holdout: 20, Steps: []workspace.Step{
 			{Split: []workspace.Variant{{Name: "a", Share: 50, Steps: []workspace.Step{{Send: "bye"}}}, {Name: "b", Share: 50, Steps: []workspace.Step{wait(0, "09:00"), {Send: "bye"}}}}},
 			{WaitFor: &workspace.WaitFor{Event: "message.clicked", TimeOut: 4 * time.Hour, Then: []workspace.Step{{Exit: true}}}}, {Send: "note"}}},
