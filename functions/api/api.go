@@ -41,6 +41,7 @@ type Hub interface {
 	Controls
 	Journeys
 	Vouchers
+	Ahead
 }
 
 // Profiles are fragments and what ties them.

@@ -10,8 +10,9 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
-	hub "loophub/events"
+	"loophub/events"
 	"loophub/shared/contact"
 	"loophub/shared/message"
 	"loophub/shared/profile"
@@ -25,7 +26,7 @@ type Messages interface {
 	// ("" = from the newest), whether or not that one is the fragment's.
 	Messages(ctx context.Context, fragment profile.ID, before string, limit int) (l []message.Message, more bool, err error)
 	// MessageFacts are all that the channel and our own links have told of it.
-	MessageFacts(ctx context.Context, m message.Message) ([]hub.Fact, error)
+	MessageFacts(ctx context.Context, m message.Message) ([]events.Fact, error)
 	// Sends reads what was sent lately, in the order of the fragments.
 	Sends(ctx context.Context, fragments []profile.ID) ([]message.Sends, error)
 	// Request stores a request, if it is new, and announces it.
@@ -100,7 +101,7 @@ func (h *handling) messages(ctx context.Context) (any, error) {
 	list := make([]messageView, 0, len(all))
 	for _, m := range all {
 		if m.Uncertain() {
-			if m, _, err = h.told(ctx, m); err != nil {
+			if m, err = h.told(ctx, m); err != nil {
 				return nil, err
 			}
 		}
@@ -115,6 +116,9 @@ func (h *handling) messages(ctx context.Context) (any, error) {
 
 type whyMessage struct {
 	Profile    profile.ID        `json:"profile"`
+	At         string            `json:"at"`
+	Basis      basis             `json:"basis"`
+	Note       string            `json:"note"`
 	Message    messageView       `json:"message"`
 	Engagement map[string]string `json:"engagement"`
 	Facts      []engaged         `json:"facts"`
@@ -138,8 +142,11 @@ type counted struct {
 	At       string `json:"at"`
 }
 
-// whyMessage says what became of a message, and what it was decided on.
-func (h *handling) whyMessage(ctx context.Context, id string) (any, error) {
+// whyMessage says what had become of a message at a moment, and what it was decided on.
+func (h *handling) whyMessage(ctx context.Context, id string, at asOf) (any, error) {
+	if at.basis == future {
+		return nil, badRequest("what will become of a message is no answer of this path; GET /v1/forecast tells it. Give a moment that is past, or no at")
+	}
 	if !messageID.MatchString(id) {
 		return nil, badRequest("that is no message's id; GET /v1/profiles/{id}/messages lists them")
 	}
@@ -152,11 +159,11 @@ func (h *handling) whyMessage(ctx context.Context, id string) (any, error) {
 		if err != nil {
 			return nil, fmt.Errorf("reading the message: %w", err)
 		}
-		if m.Stored != 0 {
-			return h.explain(ctx, of, m)
+		if m.Stored != 0 && (at.basis == present || m.At <= at.at.UnixMilli()) {
+			return h.explain(ctx, of, m, at)
 		}
 	}
-	return nil, notFound("the profile has no such message; GET /v1/profiles/{id}/messages lists them")
+	return nil, notFound("the profile has no such message, or had none then; GET /v1/profiles/{id}/messages lists them")
 }
 
 // recipients are the fragments that a message may lie under. A test send is of
@@ -171,42 +178,71 @@ func (h *handling) recipients(ctx context.Context) ([]profile.ID, error) {
 	return ids(members), err
 }
 
-// told gives a message as it is known by now: of one that was left between claim and
-// answer, the stored item says for good that nobody knows, while the channel or our
-// own links may have told since. Attribution folds the same facts.
-func (h *handling) told(ctx context.Context, m message.Message) (message.Message, []hub.Fact, error) {
+// told gives a message as it is known by now, and what told so.
+func (h *handling) told(ctx context.Context, m message.Message) (message.Message, error) {
 	facts, err := h.hub.MessageFacts(ctx, m)
 	if err != nil {
-		return m, nil, fmt.Errorf("reading what the channel told: %w", err)
+		return m, fmt.Errorf("reading what the channel told: %w", err)
 	}
-	if known, ok := m.Reconcile(facts, h.now); ok {
-		known.Changed = m.Changed
-		m = known
+	return known(m, facts, h.now), nil
+}
+
+// known is a message in the light of facts: of one that was left between claim and
+// answer, the stored item says for good that nobody knows, while the channel or our
+// own links may have told since. Attribution folds the same facts.
+func known(m message.Message, facts []events.Fact, now time.Time) message.Message {
+	settled, told := m.Reconcile(facts, now)
+	if !told {
+		return m
 	}
-	return m, facts, nil
+	settled.Changed = m.Changed
+	return settled
 }
 
 const maxTold = 50 // facts and messages that are listed
 
-func (h *handling) explain(ctx context.Context, of []profile.ID, m message.Message) (any, error) {
-	m, facts, err := h.told(ctx, m)
+func (h *handling) explain(ctx context.Context, of []profile.ID, m message.Message, at asOf) (any, error) {
+	facts, err := h.hub.MessageFacts(ctx, m)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("reading what the channel told: %w", err)
 	}
 	sends, err := h.hub.Sends(ctx, of)
 	if err != nil {
 		return nil, fmt.Errorf("reading what was sent: %w", err)
 	}
-	w := whyMessage{Profile: of[0], Message: messageOf(m), Engagement: map[string]string{}, Facts: []engaged{}, History: []counted{}}
+	w := whyMessage{Profile: of[0], At: stamp(at.at.UnixMilli()), Basis: at.basis, Note: notes[present], Engagement: map[string]string{}, Facts: []engaged{}}
+	if at.basis == past {
+		then := at.at.UnixMilli()
+		m, w.Note = messageBy(m, then)
+		facts = slices.DeleteFunc(slices.Clone(facts), func(f events.Fact) bool { return f.Received > then })
+		for n := range sends {
+			sends[n].List = slices.DeleteFunc(slices.Clone(sends[n].List), func(s message.Send) bool { return s.At > then })
+		}
+	}
+	w.Message = messageOf(known(m, facts, at.at))
 	for field, at := range message.Engagement(facts) {
 		w.Engagement[field] = stamp(at)
 	}
-	slices.SortFunc(facts, func(a, b hub.Fact) int { return cmp.Or(cmp.Compare(b.At, a.At), strings.Compare(a.ID(), b.ID())) })
+	slices.SortFunc(facts, func(a, b events.Fact) int { return cmp.Or(cmp.Compare(b.At, a.At), strings.Compare(a.ID(), b.ID())) })
 	for _, f := range facts[:min(len(facts), maxTold)] {
 		w.Facts = append(w.Facts, engaged{f.ID(), f.Connection, stamp(f.Time()), stamp(f.Received)})
 	}
 	w.History = history(sends)
 	return w, nil
+}
+
+// messageBy is a message as it stood at a moment, as far as its times tell: when it
+// was asked for, when it was last counted, and when it became what it is.
+func messageBy(m message.Message, at int64) (message.Message, string) {
+	if m.Changed <= at {
+		return m, "It has not changed since."
+	}
+	was := message.Message{Request: m.Request, Status: message.Requested, Stored: m.Stored}
+	if m.Claimed == 0 || m.Claimed > at {
+		return was, "It had been asked for and was not decided for good. Whether it waited for something then is not kept."
+	}
+	was.Status, was.Claimed, was.Changed, was.Content = message.Claimed, m.Claimed, m.Claimed, m.Content
+	return was, "It was on its way, or nobody knew yet whether it had been sent."
 }
 
 // history lists what was sent to any member lately, newest first.

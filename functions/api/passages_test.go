@@ -43,6 +43,7 @@ func TestWhyJourney(t *testing.T) {
 	got = w.get(t, "/v1/profiles/"+id+"/why?journey=thanks")
 	var want any
 	if err := json.Unmarshal([]byte(`{"profile":"`+id+`","journey":"thanks","at":"2026-11-20T02:14:32.123Z",
+		"basis":"present","members":`+list(members)+`,"note":"As things are.",
 		"entries":[{"id":"e1","status":"active","cause":"entered loyal","version":"v1","variant":"a","began":"2026-11-20T01:10:00.000Z","ended":null,"due":"2026-11-20T01:30:00.000Z",
 			"steps":[{"at":"2026-11-20T01:10:00.000Z","step":"1.a.1","what":"wait","why":"until later"}]}],
 		"now":{"trigger":"waits for segment loyal to be entered; the profile is not in it now","in":false,"why":"entry e1 goes on","clauses":[]}}`), &want); err != nil {

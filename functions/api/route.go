@@ -30,6 +30,7 @@ var routes = []route{
 	{http.MethodPost, "/v1/events", false, http.StatusAccepted, (*handling).track, 0},
 	{http.MethodGet, "/v1/journeys", false, http.StatusOK, (*handling).journeys, 0},
 	{http.MethodGet, "/v1/journeys/{name}/report", false, http.StatusOK, (*handling).report, 0},
+	{http.MethodGet, "/v1/forecast", false, http.StatusOK, (*handling).forecast, 0},
 	{http.MethodPost, "/v1/messages/test", false, http.StatusAccepted, (*handling).testSend, 0},
 	{http.MethodGet, "/v1/deliveries", false, http.StatusOK, (*handling).deliveries, 0},
 	{http.MethodPost, "/v1/deliveries/replay", false, http.StatusAccepted, (*handling).replayAll, 0},

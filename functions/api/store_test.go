@@ -34,11 +34,13 @@ type store struct {
 	turns      []workspace.Turn // newest first
 	kept       map[profile.ID]profile.Memberships
 
-	entries []journey.Entry
-	heads   []journey.Head
-	tasks   []journey.Task
-	wishes  map[string]journey.Wish
-	codes   map[string]string // code → pool
+	entries  []journey.Entry
+	heads    []journey.Head
+	tasks    []journey.Task
+	dues     []api.Due
+	versions map[string]journey.Definition
+	wishes   map[string]journey.Wish
+	codes    map[string]string // code → pool
 }
 
 func newStore(w *world, id string) *store {

@@ -1,10 +1,13 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
+	"loophub/events"
 	"loophub/shared/profile"
 	"loophub/shared/segment"
 	"loophub/shared/workspace"
@@ -17,10 +20,10 @@ type why struct {
 	Segment string     `json:"segment"`
 	About   string     `json:"about"`
 	When    string     `json:"when"`
-	At      string     `json:"at"`
-	In      bool       `json:"in"`
-	Next    *string    `json:"next"`
-	Clauses []clause   `json:"clauses"`
+	grounds
+	In      bool     `json:"in"`
+	Next    *string  `json:"next"`
+	Clauses []clause `json:"clauses"`
 }
 
 type clause struct {
@@ -34,25 +37,36 @@ type saw struct {
 	Text    string   `json:"text"`
 	Value   string   `json:"value"`
 	Records []string `json:"records"`
+	Facts   []string `json:"facts"`
 }
 
-// why decides now whether a profile is in a segment of the definition that
-// counts, and says what each clause of the rule saw; or says what became of a message.
+// why decides whether a profile is or was in a segment of the definition that
+// counts, and says what each clause of the rule saw; or says what a journey did
+// with it, or what became of a message.
 func (h *handling) why(ctx context.Context) (any, error) {
-	q, err := h.query("segment", "journey", "message")
+	q, err := h.query("segment", "journey", "message", "at")
 	if err != nil {
 		return nil, err
 	}
+	at, err := h.asOf(q["at"])
+	if err != nil {
+		return nil, err
+	}
+	delete(q, "at")
 	if len(q) != 1 {
 		return nil, badRequest("name a segment of the workspace's definition as ?segment=, a journey as ?journey=, or a message of the profile as ?message=")
 	}
 	if name := q["journey"]; name != "" {
-		return h.whyJourney(ctx, name)
+		return h.whyJourney(ctx, name, at)
 	}
 	if q["message"] != "" {
-		return h.whyMessage(ctx, q["message"])
+		return h.whyMessage(ctx, q["message"], at)
 	}
-	d, ok := h.workspace.Segments[q["segment"]]
+	return h.whySegment(ctx, q["segment"], at)
+}
+
+func (h *handling) whySegment(ctx context.Context, name string, at asOf) (any, error) {
+	d, ok := h.workspace.Segments[name]
 	if !ok {
 		return nil, notFound("there is no such segment in the workspace's definition")
 	}
@@ -60,20 +74,24 @@ func (h *handling) why(ctx context.Context) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	members, err := h.one(ctx)
+	p, err := h.person(ctx, at)
 	if err != nil {
 		return nil, err
 	}
-	identities, err := h.identities(ctx, members)
-	if err != nil {
-		return nil, err
+	w := why{Profile: p.id(), Segment: s.Name, About: s.About, When: s.When, grounds: p.grounds(), Clauses: []clause{}}
+	if !p.known() {
+		return w, nil // nobody was there to be in it, whatever the rule says of who has nothing
 	}
-	v := segment.Combine(members, identities, h.rules.Limits)
-	r, err := h.evaluate(ctx, s, v, members)
+	r, err := h.evaluate(ctx, s, p)
 	if err != nil {
 		return nil, fmt.Errorf("deciding segment %s: %w", s.Name, err)
 	}
-	return whyOf(s, v.ID, h.now, r), nil
+	w.In = r.In
+	if !r.Next.IsZero() {
+		w.Next = new(stamp(r.Next.UnixMilli()))
+	}
+	w.Clauses, err = h.clauses(ctx, p, r.Why)
+	return w, err
 }
 
 func compile(d workspace.Segment, zone string) (segment.Segment, error) {
@@ -90,39 +108,76 @@ func compile(d workspace.Segment, zone string) (segment.Segment, error) {
 
 // evaluate decides, and once more with older orders where the rule reaches beyond
 // those that fragments carry.
-func (h *handling) evaluate(ctx context.Context, s segment.Segment, v segment.View, members []profile.Fragment) (segment.Result, error) {
-	r, err := segment.Evaluate(s, v, h.now)
+func (h *handling) evaluate(ctx context.Context, s segment.Segment, p *person) (segment.Result, error) {
+	r, err := segment.Evaluate(s, p.view, p.at)
 	if err != nil || r.Older.IsZero() {
 		return r, err
 	}
-	if v, err = h.withOlder(ctx, v, members, r.Older); err != nil {
+	v, err := h.withOlder(ctx, p.view, p.members, r.Older)
+	if err != nil {
 		return r, err
 	}
-	return segment.Evaluate(s, v, h.now)
+	return segment.Evaluate(s, v, p.at)
 }
 
-func whyOf(s segment.Segment, id profile.ID, now time.Time, r segment.Result) why {
-	w := why{Profile: id, Segment: s.Name, About: s.About, When: s.When, At: stamp(now.UnixMilli()), In: r.In}
-	if !r.Next.IsZero() {
-		next := stamp(r.Next.UnixMilli())
-		w.Next = &next
-	}
-	w.Clauses = clausesOf(r.Why)
-	return w
-}
-
-func clausesOf(l []segment.Clause) []clause {
+// clauses writes what clauses saw, and the facts that it came from.
+func (h *handling) clauses(ctx context.Context, p *person, l []segment.Clause) ([]clause, error) {
 	out := []clause{}
 	for _, c := range l {
 		one := clause{Text: c.Text, Value: c.Value, Decided: c.Decided, Saw: []saw{}}
 		for _, x := range c.Saw {
-			records := x.Records
-			if records == nil {
-				records = []string{}
+			s := saw{x.Text, x.Value, append([]string{}, x.Records...), []string{}}
+			for _, record := range x.Records {
+				facts, err := h.said(ctx, p, record)
+				if err != nil {
+					return nil, err
+				}
+				for _, f := range holding(facts) {
+					s.Facts = append(s.Facts, f.ID())
+				}
 			}
-			one.Saw = append(one.Saw, saw{x.Text, x.Value, records})
+			one.Saw = append(one.Saw, s)
 		}
 		out = append(out, one)
 	}
-	return out
+	return out, nil
+}
+
+// maxSaid bounds how many records are read to name their facts.
+const maxSaid = 100
+
+// said are the facts of a record that are or were known; none where too many
+// records were read for the answer already.
+func (h *handling) said(ctx context.Context, p *person, record string) ([]events.Fact, error) {
+	facts, read := p.facts[record]
+	if read || len(p.facts) >= maxSaid {
+		return facts, nil
+	}
+	facts, err := h.hub.Facts(ctx, record)
+	if err != nil {
+		return nil, fmt.Errorf("reading facts: %w", err)
+	}
+	p.facts[record] = facts
+	return facts, nil
+}
+
+// maxHolding is how many facts of one record are named.
+const maxHolding = 4
+
+// holding are the facts by which a record says what it says: those of which a
+// field still counts, newest first.
+func holding(facts []events.Fact) []events.Fact {
+	state := profile.Join(facts...)
+	l := slices.DeleteFunc(slices.Clone(facts), func(f events.Fact) bool {
+		for name, v := range f.Fields {
+			if state[name] == (profile.Register{Version: f.Version, At: f.At, Rank: f.Rank, Value: v}) {
+				return false
+			}
+		}
+		return true
+	})
+	slices.SortFunc(l, func(a, b events.Fact) int {
+		return cmp.Or(cmp.Compare(b.Version, a.Version), cmp.Compare(b.Received, a.Received), cmp.Compare(a.ID(), b.ID()))
+	})
+	return l[:min(len(l), maxHolding)]
 }

@@ -19,6 +19,24 @@ func segments(rules ...string) map[string]workspace.Segment {
 	return m
 }
 
+func list(l []string) string {
+	b, err := json.Marshal(l)
+	if err != nil {
+		panic(err) // texts always encode
+	}
+	return string(b)
+}
+
+// factsOf are the ids of all facts of saigon's records.
+func (w *world) factsOf(records ...string) (l []string) {
+	for _, r := range records {
+		for _, f := range w.stores["saigon"].facts[r] {
+			l = append(l, f.ID())
+		}
+	}
+	return l
+}
+
 // TestWhy: the answer, when it can change, and what each clause saw.
 func TestWhy(t *testing.T) {
 	w := newWorld()
@@ -28,11 +46,12 @@ func TestWhy(t *testing.T) {
 	var want any
 	if err := json.Unmarshal([]byte(`{
 		"profile": "`+id+`", "segment": "lately", "about": "about lately", "when": "orders.within(\"30d\").count >= 2 && \"vip\" in tags",
-		"at": "2026-11-20T02:14:32.123Z", "in": true, "next": "2026-12-20T00:20:00.000Z",
+		"at": "2026-11-20T02:14:32.123Z", "basis": "present", "members": `+list(members)+`, "note": "As things are.", "in": true, "next": "2026-12-20T00:20:00.000Z",
 		"clauses": [
 			{"text":"orders.within(\"30d\").count >= 2","value":true,"decided":true,"saw":[
-				{"text":"orders.within(\"30d\").count","value":"3","records":["pos|order|T-1","shop|order|2","shop|order|1"]}]},
-			{"text":"\"vip\" in tags","value":true,"decided":true,"saw":[{"text":"tags","value":"[\"khách quen\", \"vip\"]","records":[]}]}]}`), &want); err != nil {
+				{"text":"orders.within(\"30d\").count","value":"3","records":["pos|order|T-1","shop|order|2","shop|order|1"],
+					"facts":`+list(w.factsOf("pos|order|T-1", "shop|order|2", "shop|order|1"))+`}]},
+			{"text":"\"vip\" in tags","value":true,"decided":true,"saw":[{"text":"tags","value":"[\"khách quen\", \"vip\"]","records":[],"facts":[]}]}]}`), &want); err != nil {
 		t.Fatal(err)
 	}
 	for _, m := range append(members, id) {

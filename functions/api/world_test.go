@@ -28,6 +28,8 @@ type world struct {
 	segments  map[string]workspace.Segment
 	journeys  map[string]workspace.Journey
 	templates map[string]workspace.Template
+	policies  workspace.Policies
+	clock     time.Time
 	stage     *api.Stage
 	log       *bytes.Buffer
 	stores    map[string]*store
@@ -48,7 +50,7 @@ type world struct {
 var now = time.Date(2026, 11, 20, 2, 14, 32, 123_456_789, time.UTC)
 
 func newWorld() *world {
-	w := &world{journeys: map[string]workspace.Journey{"come-back": {}}, log: &bytes.Buffer{}, stores: map[string]*store{}, fail: map[string]error{},
+	w := &world{clock: now, journeys: map[string]workspace.Journey{"come-back": {}}, log: &bytes.Buffer{}, stores: map[string]*store{}, fail: map[string]error{},
 		put: map[delivery.Key]delivery.Sealed{}, decided: map[delivery.Key][]api.Decision{},
 		parked: map[string][]delivery.Summary{}, received: map[string][]delivery.Summary{}}
 	for _, id := range []string{"saigon", "hanoi"} {
@@ -60,7 +62,7 @@ func newWorld() *world {
 			w.asked = append(w.asked, id)
 			return w.stores[id]
 		},
-		Now: func() time.Time { return now },
+		Now: func() time.Time { return w.clock },
 	})
 	return w
 }
@@ -92,7 +94,7 @@ func (w *world) Load(_ context.Context, id string) (workspace.Workspace, error) 
 	}
 	c["email"] = workspace.Connection{Name: "email", Connector: "ses", Settings: map[string]string{"test_addresses": "Me@marker.example, you@marker.example"}}
 	return workspace.Workspace{ID: id, Country: "VN", Zone: "Asia/Ho_Chi_Minh", Connections: c, Segments: w.segments,
-		Journeys: w.journeys, Templates: w.templates, Vouchers: map[string]workspace.Voucher{"ten": {Name: "ten"}}, Destinations: map[string]workspace.Destination{"crm": {}}}, w.step("load")
+		Journeys: w.journeys, Templates: w.templates, Policies: w.policies, Vouchers: map[string]workspace.Voucher{"ten": {Name: "ten"}}, Destinations: map[string]workspace.Destination{"crm": {}}}, w.step("load")
 }
 
 func (w *world) IdentityKey(_ context.Context, id string) ([]byte, error) {

@@ -72,6 +72,16 @@ func (p part) Timeline(ctx context.Context, fragment profile.ID, before api.Inde
 	return out, next != "", nil
 }
 
+// Ahead lists the moments that stages wait for.
+func (p part) Ahead(ctx context.Context, from, to time.Time, limit int) ([]api.Due, time.Time, error) {
+	list, whole, err := p.Workspace.Ahead(ctx, from.UnixMilli(), to.UnixMilli(), limit, "segment", "journey", "message")
+	out := make([]api.Due, len(list))
+	for n, d := range list {
+		out[n] = api.Due{Stage: d.Stage, What: d.What, At: time.UnixMilli(d.At).UTC()}
+	}
+	return out, time.UnixMilli(whole).UTC(), err
+}
+
 // decisions writes what was decided as the operator's connector reads it.
 func decisions(source connector.Source) func(string, []api.Decision, time.Time) (delivery.Delivery, error) {
 	return func(id string, list []api.Decision, at time.Time) (delivery.Delivery, error) {
