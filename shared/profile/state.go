@@ -73,6 +73,7 @@ type Statement struct {
 	Claims   map[string]Claim              // by stored identifier
 	Stops    map[string]map[string]Consent // withdrawals that lie on an address itself: identifier → channel:purpose
 	fact     events.Fact
+	denied   map[string]bool // address fields that hold nobody's own
 }
 
 // Statement reads one fact by itself. ok is false where it says nothing of a
@@ -100,7 +101,7 @@ func (rules Rules) Statement(f events.Fact) (s Statement, ok bool) {
 	if !ok {
 		return Statement{}, false
 	}
-	s.Anchor, s.Fragment = anchor, rules.Key.Fragment(anchor)
+	s.Anchor, s.Fragment, s.denied = anchor, rules.Key.Fragment(anchor), rules.deniedFields(f)
 	if f.Kind != events.Customer && anchor.Class == CustomerClass {
 		return s, true // the record is the customer's, the addresses on it may be anybody's
 	}
@@ -110,6 +111,22 @@ func (rules Rules) Statement(f events.Fact) (s Statement, ok bool) {
 		s.stop(id, i.Kind)
 	}
 	return s, true
+}
+
+// deniedFields are the address fields whose value is nobody's: a placeholder, or the
+// shop's own address that a till fills in. They are no traits either: a message or a
+// CRM record would go there.
+func (rules Rules) deniedFields(f events.Fact) map[string]bool {
+	var l map[string]bool
+	for _, i := range []Identifier{{Email, f.Fields["email"].String()}, {Phone, f.Fields["phone"].String()}} {
+		if i.Value != "" && rules.denies(i) {
+			if l == nil {
+				l = map[string]bool{}
+			}
+			l[string(i.Kind)] = true
+		}
+	}
+	return l
 }
 
 // named is the fragment that a fact of our own names: what became of a message,
@@ -227,7 +244,7 @@ func (s *State) Join(st Statement) {
 			if s.Snapshot == nil || s.Snapshot.compare(r) < 0 {
 				s.Snapshot = &r
 			}
-		case traits[field] && f.Kind != events.Engagement: // whose address is that which bounced, not what the person gave
+		case traits[field] && !st.denied[field] && f.Kind != events.Engagement: // whose address is that which bounced, not what the person gave
 			s.Traits = joined(s.Traits, field, r)
 		}
 	}

@@ -228,3 +228,23 @@ func TestClaims(t *testing.T) {
 		t.Error("claims by kind")
 	}
 }
+
+// An address that is nobody's is no trait, and an own one that was there stays.
+func TestDeniedAddressesAreNoTraits(t *testing.T) {
+	rules := NewRules([]byte("a key of thirty-two bytes, or so"), []string{"shop@tra-sen.example"}, []string{"0900000000"})
+	fact := func(at int64, email, phone string) events.Fact {
+		return events.Fact{Workspace: "w", Connection: "shop", Kind: events.Customer, Record: "7", Version: at, At: at,
+			Fields: events.Fields{"email": events.Text(email), "phone": events.Text(phone), "first_name": events.Text("Lan")}}
+	}
+	var state State
+	for _, f := range []events.Fact{fact(1, "lan@example.vn", "+84912345678"), fact(2, "shop@tra-sen.example", "0900000000"), fact(3, "guest@haravan.com", "+84912345679")} {
+		s, ok := rules.Statement(f)
+		if !ok {
+			t.Fatal("no statement")
+		}
+		state.Join(s)
+	}
+	if email, phone := state.Traits["email"].Value.String(), state.Traits["phone"].Value.String(); email != "lan@example.vn" || phone != "+84912345679" {
+		t.Errorf("email %q, phone %q", email, phone)
+	}
+}
