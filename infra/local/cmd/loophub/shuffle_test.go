@@ -170,7 +170,9 @@ func TestShuffled(t *testing.T) {
 		return l, nil
 	})
 	for n := range uint64(*times) {
-		got := play(func(h *hub) ([]ending, error) { return h.shuffled(t.Context(), story, rand.New(rand.NewPCG(*seed+n, 3))) })
+		got := play(func(h *hub) ([]ending, error) {
+			return h.shuffled(t.Context(), story, rand.New(rand.NewPCG(*seed+n, 3)))
+		})
 		for act := range want {
 			for what, is := range got[act] {
 				if is != want[act][what] {
