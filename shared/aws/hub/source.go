@@ -29,7 +29,7 @@ func (w Workspace) SentMessages(ctx context.Context, id profile.ID, since time.T
 		var m struct {
 			ID, Connection, Template, Journey, Variant, Status string
 			Voucher                                            struct{ Code string }
-			SentAt                                             int64 `json:"sent_at"`
+			Claimed                                            int64 // when it went out; quiet hours may lie in between
 			At                                                 int64 // requested at
 		}
 		if err := unpack(item["d"], &m); err != nil {
@@ -38,7 +38,7 @@ func (w Workspace) SentMessages(ctx context.Context, id profile.ID, since time.T
 		if m.Status != "sent" && m.Status != "unknown" {
 			return nil // it was dropped, or waits
 		}
-		at := m.SentAt
+		at := m.Claimed
 		if at == 0 {
 			at = m.At
 		}

@@ -10,6 +10,7 @@ import (
 
 	"loophub/shared/attribution"
 	"loophub/shared/fault"
+	"loophub/shared/message"
 	"loophub/shared/profile"
 )
 
@@ -27,7 +28,7 @@ func TestSources(t *testing.T) {
 	under := func(sort string) key { return w.key("g", string(lan), sort) }
 	for n, status := range []string{"sent", "unknown", "requested", "dropped"} {
 		id := fmt.Sprintf("%011x-%d", 1000+n, n)
-		w.lay(under("m#"+id), fmt.Sprintf(`{"id":%q,"status":%q,"fragment":"x","connection":"email","template":"ten","journey":"back","variant":"a","voucher":{"code":"TEN-1"},"at":5,"sent_at":%d,"later":1}`, id, status, 7*(1-n%2)))
+		w.lay(under("m#"+id), fmt.Sprintf(`{"id":%q,"status":%q,"fragment":"x","connection":"email","template":"ten","journey":"back","variant":"a","voucher":{"code":"TEN-1"},"at":5,"claimed":%d,"later":1}`, id, status, 7*(1-n%2)))
 	}
 	w.lay(under("STATE"), `{}`)
 	got, err := w.SentMessages(t.Context(), lan, time.Time{})
@@ -60,6 +61,7 @@ func TestSources(t *testing.T) {
 	if diff := cmp.Diff([]attribution.Issue{{Code: "TEN-1", Fragment: hoa, Journey: "back", Variant: "a", At: 6}}, issues); diff != "" {
 		t.Error(diff)
 	}
+
 	for _, k := range []key{under("m#000000003e8-0"), under("j#back#1"), w.key("v", "TEN-1", "STATE")} {
 		k["d"] = text("{}")
 		w.put(k)
@@ -74,5 +76,20 @@ func TestSources(t *testing.T) {
 	}
 	if l, err := w.SentMessages(t.Context(), profile.ID(hoa), time.Time{}); err != nil || len(l) != 0 {
 		t.Error(l, err)
+	}
+}
+
+// TestSentWhenClaimed reads what the message stage itself stores: a mail that waited
+// for the end of quiet hours was sent when it was claimed, not when it was asked for.
+func TestSentWhenClaimed(t *testing.T) {
+	w := newWorld(t)
+	m := message.Message{Request: message.Request{ID: message.NewID(time.UnixMilli(2_000), "x"), Fragment: hoa, Journey: "back", At: 2_000}}
+	claimed, err := m.Claim(message.Rendered{}, time.UnixMilli(9_000))
+	w.must(err)
+	sent, err := claimed.Send("p", time.UnixMilli(9_500))
+	w.must(err)
+	w.must(w.CommitMessage(t.Context(), sent))
+	if got, err := w.SentMessages(t.Context(), hoa, time.Time{}); err != nil || len(got) != 1 || got[0].At != 9_000 {
+		t.Error(got, err)
 	}
 }
