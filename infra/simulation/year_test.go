@@ -203,12 +203,13 @@ func report(t *testing.T, l []complaint) {
 // lively wants a year in which all that the checks look at happened often.
 func lively(t *testing.T, f figures, n int) {
 	t.Helper()
+	rare := n / 1_000 // may happen to nobody among a few hundred
 	for what, short := range map[string]bool{
 		"sends": f.sends < 5*n, "turns": f.turns < 10*n, "entries": f.entries < 5*n, "samples": f.samples < 10*n, "fresh samples": f.stale*20 > f.samples,
 		"capped": f.dropped[message.Capped] < n/2, "quiet hours": f.delayed[message.QuietHours] < n, "withdrawn": f.dropped[message.Withdrawn] < n/10,
-		"no consent": f.dropped[message.NoConsent] < n/10, "bounced": f.dropped[message.Bounced] == 0, "complained": f.dropped[message.Complained] == 0,
-		"duplicates": f.dropped[message.Duplicate] == 0, "stale": f.dropped[message.Stale] == 0, "throttled": f.delayed[message.Throttled] == 0,
-		"dry pools": f.dry == 0,
+		"no consent": f.dropped[message.NoConsent] < n/10, "bounced": f.dropped[message.Bounced] < rare, "complained": f.dropped[message.Complained] < rare,
+		"duplicates": f.dropped[message.Duplicate] < rare, "stale": f.dropped[message.Stale] < rare, "throttled": f.delayed[message.Throttled] < rare,
+		"dry pools": f.dry < rare,
 	} {
 		if short {
 			t.Errorf("too little happened: %s; %v", what, f)
