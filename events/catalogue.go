@@ -52,6 +52,7 @@ var person = map[string]Field{
 	"province":      {Type: String, About: "province or state"},
 	"city":          {Type: String, About: "city"},
 	"company":       {Type: String, About: "company name"},
+	"timezone":      {Type: String, About: "IANA time zone, such as Europe/Berlin: whose clock quiet hours and times of day follow"},
 	"grant:":        {Type: Time, About: "consent granted: grant:<channel>:<purpose>, when; explicit and dated evidence only"},
 	"withdraw:":     {Type: Time, About: "consent withdrawn: withdraw:<channel>:<purpose>, when"},
 	"ask:":          {Type: Time, About: "consent asked for, and still to be confirmed: ask:<channel>:<purpose>, when"},

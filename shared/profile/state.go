@@ -215,7 +215,7 @@ func consents(f events.Fact) map[string]Consent {
 var traits = map[string]bool{
 	"email": true, "email_invalid": true, "phone": true, "phone_invalid": true, "first_name": true, "last_name": true,
 	"locale": true, "country": true, "province": true, "city": true, "company": true,
-	"deleted": true, "verified": true, "state": true, "birthday": true,
+	"deleted": true, "verified": true, "state": true, "birthday": true, "timezone": true,
 }
 
 // TraitNames are the names of the traits, sorted: what a definition may ask for.

@@ -197,13 +197,13 @@ func TestCheckout(t *testing.T) {
 }
 
 func TestTraits(t *testing.T) {
-	s := stateOf(fact(events.Customer, "1", 1, "first_name", "Lan", "city", "Huế", "birthday", "2000-01-01"),
+	s := stateOf(fact(events.Customer, "1", 1, "first_name", "Lan", "city", "Huế", "birthday", "2000-01-01", "timezone", "Europe/Berlin"),
 		fact(events.Customer, "1", 3, "city", "-"), fact(events.Form, "f", 2, "email", "lan@example.vn", "first_name", "Hoa", "answer:x", "y", "page", "https://x"))
 	v := Combine([]Fragment{{ID: "c", State: s}}, nil, DefaultLimits)
-	if v.Trait("first_name") != "Hoa" || v.Trait("city") != "" || !v.Traits["city"].Value.IsNull() || v.Trait("birthday") != "2000-01-01" || v.Trait("last_name") != "" {
+	if v.Trait("first_name") != "Hoa" || v.Trait("city") != "" || !v.Traits["city"].Value.IsNull() || v.Trait("birthday") != "2000-01-01" || v.Trait("timezone") != "Europe/Berlin" || v.Trait("last_name") != "" {
 		t.Error(v.Traits)
 	}
-	if got := slices.Sorted(maps.Keys(s.Traits)); fmt.Sprint(got) != "[birthday city email first_name]" {
+	if got := slices.Sorted(maps.Keys(s.Traits)); fmt.Sprint(got) != "[birthday city email first_name timezone]" {
 		t.Error("what describes the record describes the person:", got)
 	}
 }
