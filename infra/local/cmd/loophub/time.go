@@ -39,28 +39,39 @@ func (h *hub) pass(ctx context.Context, t time.Time) error {
 	return h.rest(ctx)
 }
 
-// due is the earliest moment of the due index, whose items lie at
-// <workspace>#d#<hour>#<shard>, <ms>#….
+// due is when the next sweep finds something to do: the earliest moment of the due
+// index, whose items lie at <workspace>#d#<hour>#<shard>, <ms>#…; at once where
+// something is held, which lies at <workspace>#h#<control>.
 func (h *hub) due(ctx context.Context, table *dynamodb.Client) (earliest time.Time, found bool, err error) {
+	moments, holds := h.workspace.ID+"#d#", h.workspace.ID+"#h#"
 	pages := dynamodb.NewScanPaginator(table, &dynamodb.ScanInput{TableName: aws.String(h.table()), ConsistentRead: aws.Bool(true),
-		FilterExpression: aws.String("begins_with(pk, :d)"), ProjectionExpression: aws.String("sk"),
-		ExpressionAttributeValues: map[string]types.AttributeValue{":d": &types.AttributeValueMemberS{Value: h.workspace.ID + "#d#"}}})
+		FilterExpression: aws.String("begins_with(pk, :d) OR begins_with(pk, :h)"), ProjectionExpression: aws.String("pk, sk"),
+		ExpressionAttributeValues: map[string]types.AttributeValue{
+			":d": &types.AttributeValueMemberS{Value: moments}, ":h": &types.AttributeValueMemberS{Value: holds}}})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
 			return earliest, false, fmt.Errorf("reading the due index: %w", err)
 		}
 		for _, item := range page.Items {
-			sort, ok := item["sk"].(*types.AttributeValueMemberS)
-			if !ok {
+			partition, _ := item["pk"].(*types.AttributeValueMemberS)
+			sort, _ := item["sk"].(*types.AttributeValueMemberS)
+			if partition == nil || sort == nil {
 				continue
 			}
 			digits, _, _ := strings.Cut(sort.Value, "#")
 			ms, err := strconv.ParseInt(digits, 10, 64)
-			if err != nil {
+			at := time.UnixMilli(ms)
+			switch {
+			case strings.HasPrefix(partition.Value, holds):
+				if partition.Value == holds {
+					continue // that something ever was
+				}
+				at = h.clock.Now()
+			case err != nil:
 				continue // the cursor
 			}
-			if at := time.UnixMilli(ms); !found || at.Before(earliest) {
+			if !found || at.Before(earliest) {
 				earliest, found = at, true
 			}
 		}
