@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -80,6 +81,12 @@ func (j *job) take(ctx context.Context, w wake) error {
 	}
 	if len(members) == 0 {
 		return nil // erased, or not there yet: its next change tells
+	}
+	if w.destination == "" && slices.ContainsFunc(members, func(f profile.Fragment) bool { return len(f.Pending) > 0 }) {
+		// Links are being made: it may be a known customer, who is written there already.
+		// When it is due, it is written in any case: links of a delivery that was parked
+		// wait for its replay.
+		return j.hub.Arm(ctx, What(j.plan.Name, w.fragment), j.Now().Add(apart))
 	}
 	view := segment.Combine(members, identities, profile.DefaultLimits)
 	if j.seen[view.ID] {

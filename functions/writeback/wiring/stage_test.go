@@ -203,6 +203,26 @@ func TestPausedDestinationsHold(t *testing.T) {
 	w.holds("lan@example.vn", fields{"firstname": "Lan"})
 }
 
+// TestWaitsForLinks: a fragment that is not linked yet may be somebody's who is
+// written already; a minute later it is written as it is.
+func TestWaitsForLinks(t *testing.T) {
+	w := newWorld(t)
+	w.know(lan, lansTraits)
+	f, err := w.hub.Fragment(t.Context(), lan)
+	w.must(err)
+	f.Pend("email/hash")
+	w.must(w.hub.Commit(t.Context(), f, nil, nil))
+	if again := w.worker().run(t.Context(), changed(t, lan), changed(t, lan)); len(again) > 0 || w.Simulator.Calls() > 0 {
+		t.Fatalf("%d come again, %d calls", len(again), w.Simulator.Calls())
+	}
+	want := hub.Due{Stage: writeback.Name, What: "hub|" + string(lan), At: w.Cloud.Now().Add(time.Minute).UnixMilli()}
+	if due := w.due(); len(due) != 1 || due[0] != want {
+		t.Fatal(due)
+	}
+	w.settle(message(t, events.DueReached, events.Due{What: want.What}))
+	w.holds("lan@example.vn", fields{"firstname": "Lan"})
+}
+
 func TestMessagesThatSayNothing(t *testing.T) {
 	w := newWorld(t)
 	bad := []string{"", "{}", message(t, "order.placed.v1", nil), message(t, events.DueReached, events.Due{What: "hub|nobody"}), message(t, events.SegmentEntered, 5)}
