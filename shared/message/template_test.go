@@ -168,6 +168,19 @@ func TestHeadersCanNotBeInjected(t *testing.T) {
 	}
 }
 
+// TestNobodyPutsLinksIntoOurMails: who writes an address where a form asks for a name,
+// under the e-mail address of somebody else, gets no link of ours to it.
+func TestNobodyPutsLinksIntoOurMails(t *testing.T) {
+	w := template(workspace.Content{Subject: "x", Text: `Chào {{ "bạn " | append: traits.first_name | default: "x" }}. https://tra-sen.example/?n={{ traits.first_name | default: "x" | url_encode }}`})
+	r := rendered(t, w, "vi", values("first_name", "https://evil.example/x HTTPS://evil.example"))
+	if want := []string{"https://tra-sen.example/?n=https%3A%2F%2Fevil.example%2Fx%20HTTPS%3A%2F%2Fevil.example"}; !slices.Equal(r.Links, want) {
+		t.Errorf("%q", r.Links)
+	}
+	if strings.Contains(r.Text, "://evil") {
+		t.Error(r.Text)
+	}
+}
+
 func TestWhatIsMissingMakesNoMessage(t *testing.T) {
 	for _, c := range []workspace.Content{
 		{Subject: "x", Text: "{{ voucher.code }}"},
