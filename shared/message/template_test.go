@@ -181,6 +181,18 @@ func TestNobodyPutsLinksIntoOurMails(t *testing.T) {
 	}
 }
 
+// TestWordsStayApartInTheText: what stands apart in the HTML does in its text.
+func TestWordsStayApartInTheText(t *testing.T) {
+	for html, want := range map[string]string{
+		`<b>Chào</b> bạn`: "Chào bạn", `<b>Chào </b>bạn`: "Chào bạn", `Ch<b>à</b>o`: "Chào", "<i>a</i>\n<i>b</i>": "a b", `a<br> b`: "a\nb",
+		`<a href="https://x.example/">Trà</a> · mới`: "Trà (https://x.example/) · mới",
+	} {
+		if got := plain(html); got != want {
+			t.Errorf("%s: %q", html, got)
+		}
+	}
+}
+
 func TestWhatIsMissingMakesNoMessage(t *testing.T) {
 	for _, c := range []workspace.Content{
 		{Subject: "x", Text: "{{ voucher.code }}"},
