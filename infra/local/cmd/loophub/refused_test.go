@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"net/http"
@@ -11,6 +12,22 @@ import (
 	"loophub/infra/local/clock"
 	"loophub/shared/workspace"
 )
+
+// TestInvitation: what people are told to try is there.
+func TestInvitation(t *testing.T) {
+	h, err := start(t.Context(), demo(), clock.Stopped(clock.Wall().Now()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { h.stop() }()
+	var out bytes.Buffer
+	h.invite(&out)
+	for name, posted := range map[string]bool{"shop": true, "website": true, "crm": true, "email": false, "links": false, "operator": false} {
+		if strings.Contains(out.String(), "/hooks/saigon/"+name) != posted {
+			t.Errorf("%s: want %v in %s", name, posted, out.String())
+		}
+	}
+}
 
 // TestBadFilesChangeNothing applies bad files over a running workspace: each is
 // refused whole, with a line and a reason, and the running version stays.
