@@ -79,9 +79,11 @@ func (m marks) place(s string) int {
 // them alone is too, as long as no tag and no quotes begin in one and end outside.
 func (r *reading) markup(m marks) {
 	passed := 0 // ifs, elses and ends before what is read
+	rest := m.text
 	z := html.NewTokenizer(strings.NewReader(m.text))
 	for raw := ""; z.Next() != html.ErrorToken; passed += countTags(raw) {
 		raw = string(z.Raw())
+		rest = rest[len(raw):]
 		t := z.Token()
 		switch t.Type {
 		case html.TextToken:
@@ -102,6 +104,7 @@ func (r *reading) markup(m marks) {
 			tag := countTags(raw)
 			z.Next() // its content, as one text
 			content := string(z.Raw())
+			rest = rest[len(content):]
 			if t.Data == "script" || strings.ContainsFunc(content, isMark) {
 				r.fail(m.place(content), "%s can't hold values, and scripts do not run in mails", t.Data)
 			} else if !paired(content) {
@@ -119,6 +122,13 @@ func (r *reading) markup(m marks) {
 		default:
 			r.attributes(t, m)
 		}
+	}
+	if rest != "" { // it would take in what we write below
+		begin := rest
+		if i := strings.IndexFunc(rest, func(c rune) bool { return isMark(c) || isTag(c) }); i >= 0 {
+			begin = rest[:i]
+		}
+		r.fail(max(strings.LastIndex(r.text, begin), 0), "this tag has no end; write >")
 	}
 }
 

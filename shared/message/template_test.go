@@ -267,6 +267,7 @@ func FuzzTemplate(f *testing.F) {
 		`{% comment %} x {% endcomment %}{{- orders.count -}}`, `<a href="https://x.example/?a={{ traits.city | default: 1 }}">x</a>`,
 		`{{ "}}" }}`, `{% raw %}{{ x }}{% endraw %}`, `{% for i in (1..999999999) %}{{ i }}{% endfor %}`, "{{\n}}", `{{ 9999999999999999999 }}`,
 		`<a title={{ traits.city | default: 1 }}>`, `{% unless a %}`, `{% include "/etc/passwd" %}`, `{{ traits.city | default: "a" | truncate: -1 }}`, `{%if%}`, `{{-}}`,
+		`<a title={{ traits.city | default: 1 }}`, `<a"{{ traits.city | default: 1 }}>`, `<{{ traits.city | default: 1 }}>`,
 		`<!--{{ orders.count }}-->`, `<style>{{ orders.count }}</style>`, `<a href="{{ event.url | default: 'x' }}">`,
 	} {
 		f.Add(s, "Lan <script>&\"'", "đà")
