@@ -99,6 +99,7 @@ type Config struct {
 	// Events writes an event as such a delivery; refusal says what of it can't be
 	// taken, for the caller.
 	Events func(w workspace.Workspace, e Event, now time.Time) (d delivery.Delivery, refusal string, err error)
+	Own    []string // connections that every workspace has: nobody can pause them
 	Log    *telemetry.Log
 	Now    func() time.Time
 }

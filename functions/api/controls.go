@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 
 	"loophub/shared/profile"
 	"loophub/shared/workspace"
@@ -104,6 +105,8 @@ func (h *handling) pause(ctx context.Context) (any, error) {
 		return nil, badRequest("the name is not one of a definition: lower-case letters, digits and dashes, at most 40")
 	case in.Paused == nil:
 		return nil, badRequest(`say {"paused":true} or {"paused":false}`)
+	case *in.Paused && kind == workspace.ControlConnection && slices.Contains(h.Own, h.args["name"]):
+		return nil, conflict("nobody can pause this connection: by it come decisions of operators, and customers who unsubscribe")
 	}
 	return h.turn(ctx, kind, h.args["name"], *in.Paused)
 }

@@ -89,6 +89,7 @@ func TestControlsRefuse(t *testing.T) {
 		{"/v1/controls/journeys/shop", `{"paused":true}`, http.StatusNotFound},
 		{"/v1/controls/segments/shop", `{"paused":true}`, http.StatusNotFound},
 		{"/v1/controls/connections/A%23b", `{"paused":true}`, http.StatusBadRequest},
+		{"/v1/controls/connections/operator", `{"paused":true}`, http.StatusConflict},
 	} {
 		w.set(t, tt.path, tt.body, tt.status)
 	}

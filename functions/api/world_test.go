@@ -57,6 +57,7 @@ func newWorld() *world {
 		w.stores[id] = newStore(w, id)
 	}
 	w.stage = api.New(api.Config{
+		Own:         []string{"operator"},
 		Definitions: w, Inbox: w, Decisions: w.decisions, Events: w.events, Log: telemetry.New(w.log, "api"),
 		Hub: func(id string) api.Hub {
 			w.asked = append(w.asked, id)

@@ -108,18 +108,44 @@ func TestMarkup(t *testing.T) {
 		`<p title={{ orders.count }}>`:                                "in quotes",
 		`<p {{ orders.count }}="x">`:                                  "in quotes",
 		`<p title="a" {{ orders.count }}>`:                            "in quotes",
-		`<{{ orders.count }}>`:                                        "",
-		`<p onclick="{{ orders.count }}">`:                            "attribute onclick",
-		`<p style="color:{{ orders.count }}">`:                        "attribute style",
-		`<a href="{{ event.url | default: 'x' }}">x</a>`:              "a host that is written out",
-		`<a href="https://{{ workspace.name }}/">x</a>`:               "a host that is written out",
-		`<a href="https://x.example{{ workspace.name }}">x</a>`:       "a host that is written out",
-		`<a href="javascript:{{ orders.count }}">x</a>`:               "a host that is written out",
-		`<img src="{{ workspace.name }}">`:                            "a host that is written out",
-		`<a href="{{ links.unsubscribe }}{{ workspace.name }}">x</a>`: "a host that is written out",
-		`<script>x</script>`:                                          "scripts do not run",
-		`<style>p{color: {{ orders.count }} }</style>`:                "can't hold values",
-		`<!-- {{ orders.count }} -->`:                                 "in an HTML comment",
+		`<{{ orders.count }}>`:                                        "write &lt;",
+		`a < {{- orders.count }}>`:                                    "write &lt;",
+		`<p a"{{ orders.count }}">`:                                   "in quotes",
+		`<p title=x"{{ orders.count }}">`:                             "in quotes",
+		`<script/>{{ orders.count }}</script>`:                        "scripts do not run",
+		`<style/>{{ orders.count }}</style>`:                          "can't hold values",
+		`<iframe srcdoc="{{ orders.count }}"></iframe>`:               "attribute srcdoc",
+		`<img srcset="https://x.example/ 1x, {{ orders.count }} 2x">`: "attribute srcset",
+		`<meta content="0;url={{ orders.count }}">`:                   "attribute content",
+		`<object data="{{ orders.count }}"></object>`:                 "a host that is written out",
+		`<a href="&#xE000;">x</a><a href="&#xE1FF;">x</a>`:            "",
+		`<a href="{% if orders.count > 1 %}https://x.example/{% endif %}{{ orders.count }}">x</a>`:   "a host that is written out",
+		`<a href="https://x.example{% if orders.count > 1 %}/{% endif %}{{ orders.count }}">x</a>`:   "a host that is written out",
+		`<a href="https://x.example/{% if orders.count > 1 %}a{% endif %}{{ orders.count }}">x</a>`:  "",
+		`<p title={% if orders.count > 1 %}"{% endif %}{{ orders.count }}">`:                         "in quotes",
+		"<p>x</p>\n<a title={{ orders.count }}":                                                      "2:1 this tag has no end",
+		`<p>x</p><a href="https://x.example/`:                                                        "1:9 this tag has no end",
+		`<p>x</p> <`:                                                                                 "",
+		`<p title=="{{ orders.count }}">`:                                                            "in quotes",
+		`<p ="{{ orders.count }}">`:                                                                  "in quotes",
+		`<p="{{ orders.count }}">`:                                                                   "in quotes",
+		`<p a = "{{ orders.count }}" b='{{ orders.count }}'c="{{ orders.count }}"/>`:                 "",
+		`{% if orders.count > 1 %}<i {% else %}<b>{% endif %}{{ orders.count }}`:                     "ends in it",
+		`<p title="{% if orders.count > 1 %}" class="{% endif %}{{ orders.count }}">`:                "ends in it",
+		`<style>{% if orders.count > 1 %}</style>{% endif %}{{ orders.count }}`:                      "ends in it",
+		`<p {% if orders.count > 1 %}class="a"{% else %}class="b"{% endif %}>{{ orders.count }}</p>`: "",
+		`{% if orders.count > 1 %}<i>{{ orders.count }}</i>{% else %}<b>none</b>{% endif %}`:         "",
+		`<p onclick="{{ orders.count }}">`:                                                           "attribute onclick",
+		`<p style="color:{{ orders.count }}">`:                                                       "attribute style",
+		`<a href="{{ event.url | default: 'x' }}">x</a>`:                                             "a host that is written out",
+		`<a href="https://{{ workspace.name }}/">x</a>`:                                              "a host that is written out",
+		`<a href="https://x.example{{ workspace.name }}">x</a>`:                                      "a host that is written out",
+		`<a href="javascript:{{ orders.count }}">x</a>`:                                              "a host that is written out",
+		`<img src="{{ workspace.name }}">`:                                                           "a host that is written out",
+		`<a href="{{ links.unsubscribe }}{{ workspace.name }}">x</a>`:                                "a host that is written out",
+		`<script>x</script>`:                           "scripts do not run",
+		`<style>p{color: {{ orders.count }} }</style>`: "can't hold values",
+		`<!-- {{ orders.count }} -->`:                  "in an HTML comment",
 		`<a href="https://x.example/?n={{ orders.count }}" title='{{ workspace.name }}'>{{ workspace.name }}</a>`: "",
 		`<a href="{{ links.preferences }}">x</a><a href="mailto:{{ workspace.name }}">`:                           "",
 	} {
@@ -128,6 +154,22 @@ func TestMarkup(t *testing.T) {
 		l := refusals(w)
 		if want == "" && len(l) > 0 || want != "" && (len(l) != 1 || !strings.Contains(l[0], want)) {
 			t.Errorf("%s: %q", html, l)
+		}
+	}
+}
+
+// TestHostsOfLinksInText: links in plain text become click links like those of HTML.
+func TestHostsOfLinksInText(t *testing.T) {
+	for text, want := range map[string]string{
+		`https://{{ orders.count }}/a`: "a host that is written out", `https://x.example{{ orders.count }}/`: "a host that is written out",
+		`https:{{ orders.count }}`: "a host that is written out", `HTTPS://{% if orders.count > 1 %}x{% endif %}{{ orders.count }}`: "a host that is written out",
+		`https://x.example/{{ orders.count }}?n={{ orders.count }}`: "", `https://x.example {{ orders.count }}`: "", `{{ links.unsubscribe }}`: "",
+	} {
+		w := sound()
+		w.Templates["t"] = template(workspace.Content{Subject: "x", Text: text})
+		l := refusals(w)
+		if want == "" && len(l) > 0 || want != "" && (len(l) != 1 || !strings.Contains(l[0], want)) {
+			t.Errorf("%s: %q", text, l)
 		}
 	}
 }

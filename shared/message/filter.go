@@ -45,6 +45,7 @@ func filterNames() string { return strings.Join(slices.Sorted(maps.Keys(filters)
 const (
 	outHTML = "loophub_html"
 	outText = "loophub_text"
+	outTold = "loophub_told" // of text, where a customer or a form said it
 )
 
 var errMissing = errors.New("a value is missing")
@@ -61,6 +62,8 @@ func finish(escape func(string) string) func(any) (any, error) {
 var (
 	finishHTML = finish(html.EscapeString)
 	finishText = finish(func(s string) string { return s })
+	// The links of a text become ours, and nobody gets one by giving it as a name.
+	finishTold = finish(func(s string) string { return strings.ReplaceAll(s, "://", ": //") })
 )
 
 func orDefault(v, other any) any {

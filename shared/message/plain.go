@@ -15,6 +15,8 @@ var (
 	blank    = regexp.MustCompile(`\n{3,}`)
 )
 
+const blanks = " \t\r\n"
+
 // plain writes HTML as the text part of a mail: links stand behind their words.
 func plain(s string) string {
 	var out strings.Builder
@@ -26,8 +28,11 @@ func plain(s string) string {
 		switch t.Type {
 		case html.TextToken:
 			if skip == "" {
-				out.WriteString(strings.Join(strings.Fields(" "+t.Data+" "), " "))
-				if strings.TrimRight(t.Data, " \t\r\n") != t.Data {
+				if strings.TrimLeft(t.Data, blanks) != t.Data {
+					out.WriteByte(' ') // what is too much goes at the end
+				}
+				out.WriteString(strings.Join(strings.Fields(t.Data), " "))
+				if strings.TrimRight(t.Data, blanks) != t.Data {
 					out.WriteByte(' ')
 				}
 			}

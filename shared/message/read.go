@@ -54,8 +54,12 @@ func (r *reading) read() string {
 	for _, b := range r.blocks {
 		r.fail(b.at, "the %s has no end; write {%% end%s %%}", b.name, b.name)
 	}
-	if len(r.wrong) == 0 && r.html {
-		r.markup(pieces)
+	switch {
+	case len(r.wrong) > 0: // what is open or unknown has no place
+	case r.html:
+		r.markup(mark(pieces))
+	default:
+		r.links(mark(pieces))
 	}
 	return r.out.String()
 }
@@ -82,6 +86,8 @@ func (r *reading) object(p piece) {
 	finish := outText
 	if r.html {
 		finish = outHTML
+	} else if strings.Contains(p.inner, "traits.") || strings.Contains(p.inner, "event.") {
+		finish = outTold
 	}
 	left, right := trims(p)
 	r.out.WriteString("{{" + left + " " + p.inner + " | " + finish + " " + right + "}}")

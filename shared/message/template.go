@@ -33,6 +33,7 @@ var engine = sync.OnceValue(func() *liquid.Engine {
 	}
 	e.RegisterFilter(outHTML, finishHTML)
 	e.RegisterFilter(outText, finishText)
+	e.RegisterFilter(outTold, finishTold)
 	return e
 })
 

@@ -168,6 +168,31 @@ func TestHeadersCanNotBeInjected(t *testing.T) {
 	}
 }
 
+// TestNobodyPutsLinksIntoOurMails: who writes an address where a form asks for a name,
+// under the e-mail address of somebody else, gets no link of ours to it.
+func TestNobodyPutsLinksIntoOurMails(t *testing.T) {
+	w := template(workspace.Content{Subject: "x", Text: `Chào {{ "bạn " | append: traits.first_name | default: "x" }}. https://tra-sen.example/?n={{ traits.first_name | default: "x" | url_encode }}`})
+	r := rendered(t, w, "vi", values("first_name", "https://evil.example/x HTTPS://evil.example"))
+	if want := []string{"https://tra-sen.example/?n=https%3A%2F%2Fevil.example%2Fx%20HTTPS%3A%2F%2Fevil.example"}; !slices.Equal(r.Links, want) {
+		t.Errorf("%q", r.Links)
+	}
+	if strings.Contains(r.Text, "://evil") {
+		t.Error(r.Text)
+	}
+}
+
+// TestWordsStayApartInTheText: what stands apart in the HTML does in its text.
+func TestWordsStayApartInTheText(t *testing.T) {
+	for html, want := range map[string]string{
+		`<b>Chào</b> bạn`: "Chào bạn", `<b>Chào </b>bạn`: "Chào bạn", `Ch<b>à</b>o`: "Chào", "<i>a</i>\n<i>b</i>": "a b", `a<br> b`: "a\nb",
+		`<a href="https://x.example/">Trà</a> · mới`: "Trà (https://x.example/) · mới",
+	} {
+		if got := plain(html); got != want {
+			t.Errorf("%s: %q", html, got)
+		}
+	}
+}
+
 func TestWhatIsMissingMakesNoMessage(t *testing.T) {
 	for _, c := range []workspace.Content{
 		{Subject: "x", Text: "{{ voucher.code }}"},
@@ -242,6 +267,7 @@ func FuzzTemplate(f *testing.F) {
 		`{% comment %} x {% endcomment %}{{- orders.count -}}`, `<a href="https://x.example/?a={{ traits.city | default: 1 }}">x</a>`,
 		`{{ "}}" }}`, `{% raw %}{{ x }}{% endraw %}`, `{% for i in (1..999999999) %}{{ i }}{% endfor %}`, "{{\n}}", `{{ 9999999999999999999 }}`,
 		`<a title={{ traits.city | default: 1 }}>`, `{% unless a %}`, `{% include "/etc/passwd" %}`, `{{ traits.city | default: "a" | truncate: -1 }}`, `{%if%}`, `{{-}}`,
+		`<a title={{ traits.city | default: 1 }}`, `<a"{{ traits.city | default: 1 }}>`, `<{{ traits.city | default: 1 }}>`,
 		`<!--{{ orders.count }}-->`, `<style>{{ orders.count }}</style>`, `<a href="{{ event.url | default: 'x' }}">`,
 	} {
 		f.Add(s, "Lan <script>&\"'", "đà")

@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"syscall"
 	"time"
 
@@ -33,13 +34,24 @@ func reachable(address string, loopback bool) error {
 	if ip.IsLoopback() && loopback {
 		return nil
 	}
-	if !ip.IsGlobalUnicast() || ip.IsPrivate() || shared.Contains(ip) || translated.Contains(ip) {
+	if !ip.IsGlobalUnicast() || ip.IsPrivate() || slices.ContainsFunc(special, func(p netip.Prefix) bool { return p.Contains(ip) }) {
 		return fault.New(fault.Permanent, "an address of a private network is not written to")
 	}
 	return nil
 }
 
-var (
-	shared     = netip.MustParsePrefix("100.64.0.0/10") // of carriers, RFC 6598
-	translated = netip.MustParsePrefix("64:ff9b::/96")  // IPv4 by another way, RFC 6052
-)
+// special are ranges that are nobody's on the internet, or lead to IPv4 addresses by
+// another way (IANA's special-purpose registries).
+var special = []netip.Prefix{
+	netip.MustParsePrefix("0.0.0.0/8"),
+	netip.MustParsePrefix("100.64.0.0/10"), // of carriers, RFC 6598
+	netip.MustParsePrefix("192.0.0.0/24"),
+	netip.MustParsePrefix("198.18.0.0/15"), // benchmarks
+	netip.MustParsePrefix("240.0.0.0/4"),
+	netip.MustParsePrefix("::/96"),          // IPv4, RFC 4291
+	netip.MustParsePrefix("64:ff9b::/96"),   // IPv4, RFC 6052
+	netip.MustParsePrefix("64:ff9b:1::/48"), // IPv4, RFC 8215
+	netip.MustParsePrefix("2002::/16"),      // IPv4, RFC 3056
+	netip.MustParsePrefix("2001::/32"),      // IPv4, RFC 4380
+	netip.MustParsePrefix("fec0::/10"),      // sites, RFC 3879
+}

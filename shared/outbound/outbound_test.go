@@ -235,7 +235,9 @@ func TestReachable(t *testing.T) {
 	for address, want := range map[string]bool{
 		"104.16.0.1:443": true, "[2606:4700::1]:443": true,
 		"127.0.0.1:80": false, "[::1]:80": false, "10.0.0.1:80": false, "192.168.1.1:80": false, "172.16.0.1:80": false, "169.254.169.254:80": false,
-		"0.0.0.0:80": false, "[fe80::1]:80": false, "[fd00:ec2::254]:80": false, "[::ffff:10.0.0.1]:80": false, "100.64.0.1:80": false,
+		"0.0.0.0:80": false, "0.1.2.3:80": false, "240.0.0.1:80": false, "255.255.255.255:80": false, "198.18.0.1:80": false, "192.0.0.192:80": false,
+		"[2002:a9fe:a9fe::1]:80": false, "[64:ff9b:1::a9fe:a9fe]:80": false, "[::a9fe:a9fe]:80": false, "[fec0::1]:80": false,
+		"[fe80::1]:80": false, "[fd00:ec2::254]:80": false, "[::ffff:10.0.0.1]:80": false, "100.64.0.1:80": false,
 		"[64:ff9b::a00:1]:80": false, "224.0.0.1:80": false, "nonsense": false,
 	} {
 		if got := reachable(address, false) == nil; got != want {

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
 	"golang.org/x/text/currency"
@@ -153,7 +154,7 @@ func (p *parser) syntax(err error, text []byte) {
 		p.problems = Problems{{Reason: "the file is empty; begin with a line like: workspace: my-shop"}}
 		return
 	}
-	problem := Problem{Reason: strings.TrimPrefix(err.Error(), "yaml: ")}
+	problem := Problem{Line: unreadable(text), Reason: strings.TrimPrefix(err.Error(), "yaml: ")}
 	if m := yamlLine.FindStringSubmatch(err.Error()); m != nil {
 		problem.Line, _ = strconv.Atoi(m[1]) // the expression admits digits only; an absurd number stays 0
 		problem.Reason = strings.TrimPrefix(err.Error()[len(m[0]):], "yaml: ")
@@ -169,6 +170,19 @@ func (p *parser) syntax(err error, text []byte) {
 	}
 	problem.Reason = "not YAML: " + problem.Reason + "; check indentation (spaces, no tabs), quotes and colons"
 	p.problems = append(p.problems, problem)
+}
+
+// unreadable is the first line that holds what no text does, which the library does
+// not say; 0 where all of it is text.
+func unreadable(text []byte) int {
+	n := 0
+	for line := range bytes.Lines(text) {
+		n++
+		if !utf8.Valid(line) || bytes.ContainsFunc(line, func(c rune) bool { return c < ' ' && !strings.ContainsRune("\t\r\n", c) || c == 0x7f }) {
+			return n
+		}
+	}
+	return 0
 }
 
 var (

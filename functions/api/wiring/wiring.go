@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 
 	connector "loophub/connectors"
+	"loophub/connectors/links"
 	"loophub/connectors/operator"
 	"loophub/functions/api"
 	"loophub/shared/aws/definition"
@@ -47,6 +48,7 @@ func New(d deps.Deps) (lambda.Handler, error) {
 		Inbox:     inbox.New(db, inboxTable, nil),
 		Decisions: decisions(source),
 		Events:    event,
+		Own:       []string{operator.Name, links.Name},
 		Log:       telemetry.New(d.Output(), "api"),
 		Now:       d.Now,
 	}).Handle), nil

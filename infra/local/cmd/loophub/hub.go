@@ -22,7 +22,6 @@ import (
 	connector "loophub/connectors"
 	"loophub/connectors/all"
 	"loophub/connectors/hubspot/simulator"
-	"loophub/connectors/operator"
 	api "loophub/functions/api/wiring"
 	attribution "loophub/functions/attribution/wiring"
 	ingest "loophub/functions/ingest/wiring"
@@ -244,8 +243,10 @@ func (h *hub) invite(out io.Writer) {
 			shopify = name
 		case "form":
 			form = name
-		case operator.Name: // nothing from outside may post to it
 		default:
+			if slices.ContainsFunc(manifests(), func(m connector.Manifest) bool { return m.Name == c && m.Vouched() }) {
+				continue // nothing from outside may post to it
+			}
 			others = append(others, fmt.Sprintf("\n  # %s takes the webhooks of %s at %s/hooks/%s/%s\n", name, c, h.url, h.workspace.ID, name))
 		}
 	}
