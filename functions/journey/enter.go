@@ -101,6 +101,9 @@ func (w *work) tryInto(ctx context.Context, j journey.Journey, c journey.Cause) 
 	if err != nil {
 		return err
 	}
+	if !p.still(c) {
+		return nil
+	}
 	v, err := j.MayEnter(heads, p.view, p.segments, w.now)
 	if err == nil && !v.Older.IsZero() {
 		if err = w.older(ctx, &p, v.Older); err == nil {
@@ -127,6 +130,13 @@ func (w *work) tryInto(ctx context.Context, j journey.Journey, c journey.Cause) 
 		return w.advance(ctx, e.Fragment, j.Name, id, nil)
 	}
 	return nil
+}
+
+// still tells whether what a cause says of a segment holds: it may come late, after a
+// pause of the journey or a failure. Who has bought by now abandons no checkout.
+func (p person) still(c journey.Cause) bool {
+	in := slices.Contains(p.segments, c.Name)
+	return c.Way != journey.ByEntered && c.Way != journey.ByLeft || in == (c.Way == journey.ByEntered)
 }
 
 // properties reads what the trigger's record says, and when somebody asked.
@@ -173,28 +183,44 @@ func start(name string, c journey.Cause) string {
 	return strings.Join([]string{"start", name, string(c.Way), c.Name, string(c.Fragment), fmt.Sprint(c.At), c.Message, c.Record}, "|")
 }
 
-// day looks whether it is somebody's day, lets him in, and arms the next one. came
-// tells that what was armed has come, perhaps early.
-func (w *work) day(ctx context.Context, j journey.Journey, id profile.ID, came bool) error {
+// day lets somebody in whose day has come, perhaps early, and arms the next one.
+func (w *work) day(ctx context.Context, j journey.Journey, id profile.ID) error {
 	p, ok, err := w.person(ctx, id)
 	if err != nil || !ok {
 		return lostFor(err)
 	}
+	return w.dated(ctx, j, p, true, true)
+}
+
+// learned arms the day of somebody of whom something else is known now, and lets in
+// whose day it is. A link, a replay and a backfill tell of days, but begin none.
+func (w *work) learned(ctx context.Context, j journey.Journey, id profile.ID, version int64, traits bool) error {
+	p, ok, err := w.person(ctx, id)
+	if err != nil || !ok {
+		return lostFor(err)
+	}
+	quiet := slices.ContainsFunc(p.fragments, func(f profile.Fragment) bool { return f.ID == id && f.Quiet >= version })
+	return w.dated(ctx, j, p, false, traits && !quiet)
+}
+
+// dated arms the next day, and lets in on the last one if that was a short while ago.
+func (w *work) dated(ctx context.Context, j journey.Journey, p person, came, begins bool) error {
 	last, next, ok := j.Days(p.view, w.now)
 	if !ok {
 		return nil
 	}
-	if err := w.dated(ctx, j, p, next, came); err != nil {
+	if err := w.next(ctx, j, p, next, came); err != nil {
 		return err
 	}
-	if w.now.Sub(last.At) > 24*time.Hour {
+	if !begins || w.now.Sub(last.At) > 24*time.Hour {
 		return nil // it is long over, or was not yet asked for then
 	}
 	return w.into(ctx, j, journey.Cause{Way: journey.ByDate, Name: last.Name, Record: string(p.members[0]), Fragment: p.members[0], At: last.At.UnixMilli()})
 }
 
-// dated arms a person's next day, if it is not: the due item first.
-func (w *work) dated(ctx context.Context, j journey.Journey, p person, next journey.Day, came bool) error {
+// next arms a person's next day, if it is not: the due item first. One that came
+// early is about to be deleted, so another is armed a little later.
+func (w *work) next(ctx context.Context, j journey.Journey, p person, next journey.Day, came bool) error {
 	heads, err := w.heads(ctx, p.members, j.Name)
 	if err != nil {
 		return err
@@ -204,7 +230,8 @@ func (w *work) dated(ctx context.Context, j journey.Journey, p person, next jour
 	if armed && !came {
 		return nil
 	}
-	if err := w.hub.Arm(ctx, Name, "date|"+j.Name+"|"+string(h.Fragment), next.At); err != nil {
+	due := time.UnixMilli(max(at, w.now.Add(soonest).UnixMilli()))
+	if err := w.hub.Arm(ctx, Name, "date|"+j.Name+"|"+string(h.Fragment), due); err != nil {
 		return fmt.Errorf("arming the next day: %w", err)
 	}
 	if armed {
