@@ -76,15 +76,13 @@ func (w *work) came(ctx context.Context, members []profile.ID, o events.Occurren
 	if err != nil {
 		return fmt.Errorf("reading heads: %w", err)
 	}
-	for _, h := range heads {
-		if !h.Open() || !w.concerns(h, o) {
-			continue
-		}
-		if err := w.advance(ctx, h.Fragment, h.Journey, h.Entry, &o); err != nil {
-			return err
+	var errs []error
+	for _, h := range heads { // an entry that fails keeps no other from hearing of it
+		if h.Open() && w.concerns(h, o) {
+			errs = append(errs, w.advance(ctx, h.Fragment, h.Journey, h.Entry, &o))
 		}
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 // concerns tells whether an event may mean something to an entry: it listens for

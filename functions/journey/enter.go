@@ -33,24 +33,23 @@ func (w *work) asked(ctx context.Context, r events.EntryRequest) error {
 	return w.enter(ctx, journey.Cause{Way: journey.ByAPI, Name: r.Journey, Record: r.ID, Fragment: profile.ID(r.Fragment)}, r.Journey)
 }
 
-// enter lets somebody into every journey that the cause opens; only names one.
+// enter lets somebody into every journey that the cause opens; only names one. A
+// journey that fails keeps nobody out of the others.
 func (w *work) enter(ctx context.Context, c journey.Cause, only string) error {
+	var errs []error
 	for _, name := range slices.Sorted(maps.Keys(w.workspace.Journeys)) {
 		if only != "" && name != only {
 			continue
 		}
 		j, ok, err := w.current(ctx, name)
+		if err == nil && ok && j.Answers(c) {
+			err = w.into(ctx, j, c)
+		}
 		if err != nil {
-			return err
-		}
-		if !ok || !j.Answers(c) {
-			continue
-		}
-		if err := w.into(ctx, j, c); err != nil {
-			return fmt.Errorf("entering %s: %w", name, err)
+			errs = append(errs, fmt.Errorf("entering %s: %w", name, err))
 		}
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 // into lets somebody into one journey, if nothing speaks against it, and goes on

@@ -188,6 +188,29 @@ func TestWaitsForLinks(t *testing.T) {
 	}
 }
 
+// TestBrokenJourney: a journey that this version can't read keeps nobody out of
+// another, and no entry from hearing what happened; the queue gives the message again.
+func TestBrokenJourney(t *testing.T) {
+	w := newWorld(t, comeBack())
+	w.free["AAA"] = true
+	w.def.Journeys["a-broken"] = workspace.Journey{Name: "a-broken", Trigger: workspace.Trigger{Entered: "lost", When: "no rule ("}, Steps: []workspace.Step{{Send: "plain"}}}
+	if w.try(events.SegmentEntered, events.Membership{Fragment: string(lan), Segment: "lost", At: noon.UnixMilli(), Cause: events.ByTime}) || w.one().Journey != "come-back" {
+		t.Error(w.print())
+	}
+	delete(w.def.Journeys, "a-broken")
+	w.heads["a-broken"] = journey.Head{Fragment: lan, Journey: "a-broken", Entry: "e", Status: journey.Active, Listens: []string{"order.placed"}, Revision: 1}
+	w.entries[at(lan, "a-broken", "e")] = journey.Entry{ID: "e", Journey: "a-broken", Definition: "gone", Fragment: lan, Status: journey.Active, Revision: 1}
+	o := events.ProfileChanges{Changes: []events.ProfileChange{{Fragment: string(lan), Version: 1, Occurred: []events.Occurrence{{What: "order.placed", Record: "shop|order|1", At: noon.UnixMilli()}}}}}
+	if w.try(events.ProfileChanged, o) {
+		t.Error("forgotten")
+	}
+	for _, e := range w.entries {
+		if e.Journey == "come-back" && e.Status != journey.Reached {
+			t.Error("it did not hear of the order", e)
+		}
+	}
+}
+
 // TestLateMembership: who has left the segment when the journey hears of it does
 // not come in; a journey for those who left takes nobody who is in again.
 func TestLateMembership(t *testing.T) {

@@ -25,6 +25,10 @@ type person struct {
 // again. It ends before our own queue gives the message up.
 const patience = 15 * time.Minute
 
+// looks is how often a profile is read for that before the queue gives the message
+// again: the rest of the batch should not wait for what unify can't do.
+const looks = 4
+
 // whole reads a profile once it is known whose a fragment is: what a known customer
 // does as a guest is heard by the journeys that she is in, and is no stranger's.
 func (w *work) whole(ctx context.Context, id profile.ID) (p person, ok bool, err error) {
@@ -33,7 +37,7 @@ func (w *work) whole(ctx context.Context, id profile.ID) (p person, ok bool, err
 		if err == nil && p.linking && w.now.Sub(w.told) < patience {
 			err = fmt.Errorf("reading the profile: its links are being made: %w", profile.ErrLost)
 		}
-		if !errors.Is(err, profile.ErrLost) || attempt == attempts {
+		if !errors.Is(err, profile.ErrLost) || attempt == looks {
 			return p, ok, lostFor(err)
 		}
 		if err := w.Pause(ctx, attempt); err != nil {

@@ -19,6 +19,10 @@ import (
 // event again.
 const attempts = 8
 
+// looks bounds how often a profile is read while links are being made. It is less: a
+// link that unify can't make is nothing that the rest of a batch should wait for.
+const looks = 4
+
 // errLinking says that a link is being made or cut: the fragments do not agree on
 // who they are, and what were decided now would be of nobody. They do soon.
 var errLinking = errors.New("the profile's links are being made")
@@ -33,7 +37,7 @@ func (s *Stage) decide(ctx context.Context, h Hub, segments []segment.Segment, q
 		if !errors.Is(err, profile.ErrLost) && !errors.Is(err, errLinking) {
 			return n, err
 		}
-		if attempt == attempts {
+		if attempt == attempts || attempt >= looks && errors.Is(err, errLinking) {
 			return n, fault.As(fault.Transient, fmt.Errorf("deciding in vain: %w", err))
 		}
 		if err := s.Pause(ctx, attempt); err != nil {
