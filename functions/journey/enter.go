@@ -28,8 +28,16 @@ func (w *work) turned(ctx context.Context, kind string, m events.Membership) err
 	return w.enter(ctx, journey.Cause{Way: way, Name: m.Segment, Record: m.Fragment, Fragment: profile.ID(m.Fragment), At: m.At}, "")
 }
 
-// asked lets somebody in whom the API named.
+// unseen is for how long the API may know a newer definition than we do: each
+// remembers one for a minute.
+const unseen = 2 * time.Minute
+
+// asked lets somebody in whom the API named. It let nobody ask for a journey that it
+// did not know.
 func (w *work) asked(ctx context.Context, r events.EntryRequest) error {
+	if _, known := w.workspace.Journeys[r.Journey]; !known && w.now.Sub(w.told) < unseen {
+		return fault.New(fault.Transient, "journey %s is not known here yet", r.Journey)
+	}
 	return w.enter(ctx, journey.Cause{Way: journey.ByAPI, Name: r.Journey, Record: r.ID, Fragment: profile.ID(r.Fragment)}, r.Journey)
 }
 

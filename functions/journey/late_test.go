@@ -142,3 +142,21 @@ func TestDayOfTheYear(t *testing.T) {
 		}
 	}
 }
+
+// TestWishForNewJourney: who asks right after a journey was put in is not forgotten
+// by a worker that remembers the definition before.
+func TestWishForNewJourney(t *testing.T) {
+	j := comeBack()
+	j.Trigger = workspace.Trigger{API: true}
+	w := newWorld(t, j)
+	w.free["AAA"] = true
+	after := w.def.Journeys
+	w.def.Journeys = nil
+	wish := events.EntryRequest{Fragment: string(lan), Journey: "come-back", ID: "1"}
+	if w.try(events.EntryRequested, wish) {
+		t.Error("it is forgotten")
+	}
+	w.def.Journeys = after
+	w.tell(events.EntryRequested, wish)
+	w.one()
+}
