@@ -98,6 +98,7 @@ type job struct {
 	fragment  profile.ID
 	messages  []string // named: their engagement is read, however old they are
 	touch     bool     // it may belong to another profile now
+	first     bool     // a message or an entry is told of, perhaps its first
 	from      []int    // messages of the batch that ask for it
 }
 
@@ -185,6 +186,15 @@ func (l *jobs) add(n int, workspace, fragment string, touch bool, messages ...st
 	return nil
 }
 
+// first adds a fragment of whom something is to be counted from now on.
+func (l *jobs) first(n int, workspace, fragment string, messages ...string) error {
+	if err := l.add(n, workspace, fragment, false, messages...); err != nil {
+		return err
+	}
+	l.at[workspace+"#"+fragment].first = true
+	return nil
+}
+
 // take reads an event of the batch's message n and tells how many fragments it
 // asks for.
 func (l *jobs) take(n int, e events.Envelope) (asked int, err error) {
@@ -217,13 +227,13 @@ func (l *jobs) take(n int, e events.Envelope) (asked int, err error) {
 		if json.Unmarshal(e.Data, &d) != nil {
 			return 0, malformed
 		}
-		return 1, l.add(n, e.Workspace, d.Fragment, false, d.Message)
+		return 1, l.first(n, e.Workspace, d.Fragment, d.Message)
 	case events.EntryChanged:
 		var d events.Entry
 		if json.Unmarshal(e.Data, &d) != nil {
 			return 0, malformed
 		}
-		return 1, l.add(n, e.Workspace, d.Fragment, false)
+		return 1, l.first(n, e.Workspace, d.Fragment)
 	}
 	return 0, nil // a type that a rule sends and this version does not know concerns others
 }

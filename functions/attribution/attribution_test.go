@@ -231,6 +231,22 @@ func TestNothingIsWrittenForNothing(t *testing.T) {
 	}
 }
 
+// TestWhomNobodyWroteTo: an order of a customer without messages takes two reads.
+func TestWhomNobodyWroteTo(t *testing.T) {
+	w := newWorld(t)
+	w.order(id(0), "shop|order|1", &profile.Order{At: 5, Record: "shop|order|1", Total: 5, Currency: "VND"})
+	w.drain() // which reads the definition
+	reads := func() int {
+		return w.Calls("dynamodb.BatchGetItem") + w.Calls("dynamodb.GetItem") + w.Calls("dynamodb.Query")
+	}
+	before := reads()
+	w.changed(id(0), "", "orders", "identity")
+	w.drain()
+	if n := reads() - before; n != 2 {
+		t.Errorf("%d reads", n)
+	}
+}
+
 // TestOldMessagesAreReadWhenNamed: engagement of a message older than 30 days is
 // read when an occurrence names it, and not otherwise.
 func TestOldMessagesAreReadWhenNamed(t *testing.T) {

@@ -77,6 +77,11 @@ func (c *counting) step(ctx context.Context) (attribution.Step, error) {
 	if err != nil {
 		return attribution.Step{}, fmt.Errorf("reading what was counted: %w", err)
 	}
+	if !c.first && len(c.messages) == 0 && !slices.ContainsFunc(stored, func(m attribution.Credits) bool { return m.Version > 0 }) {
+		// Nobody ever wrote to these people: their orders are nobody's work. Whoever counts
+		// their first message or entry looks once more after it was stored.
+		return attribution.Step{}, nil
+	}
 	fragments, err := c.Fragments(ctx, ids)
 	if err != nil {
 		return attribution.Step{}, fmt.Errorf("reading the members: %w", err)

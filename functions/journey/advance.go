@@ -22,18 +22,11 @@ func (w *work) changed(ctx context.Context, c events.ProfileChange) error {
 		return nil
 	}
 	id := profile.ID(c.Fragment)
-	occurred := slices.Clone(c.Occurred)
-	slices.SortStableFunc(occurred, func(a, b events.Occurrence) int { return cmp.Compare(a.At, b.At) })
-	for _, o := range occurred {
-		if err := w.came(ctx, id, o); err != nil {
-			return err
-		}
-		cause := journey.Cause{Way: journey.ByEvent, Name: o.What, Record: o.Record, Fragment: id, At: o.At, Message: o.Message}
-		if err := w.enter(ctx, cause, ""); err != nil {
-			return err
-		}
+	if err := w.happened(ctx, id, c.Occurred); err != nil {
+		return err
 	}
-	if !slices.Contains(c.Parts, string(profile.TraitsChanged)) && !slices.Contains(c.Parts, string(profile.IdentityChanged)) {
+	traits := slices.Contains(c.Parts, string(profile.TraitsChanged))
+	if !traits && !slices.Contains(c.Parts, string(profile.IdentityChanged)) {
 		return nil
 	}
 	for name := range w.workspace.Journeys {
@@ -42,7 +35,7 @@ func (w *work) changed(ctx context.Context, c events.ProfileChange) error {
 			return err
 		}
 		if ok && j.Dated() {
-			if err := w.day(ctx, j, id, false); err != nil {
+			if err := w.learned(ctx, j, id, c.Version, traits); err != nil {
 				return fmt.Errorf("arming %s: %w", name, err)
 			}
 		}
@@ -50,25 +43,46 @@ func (w *work) changed(ctx context.Context, c events.ProfileChange) error {
 	return nil
 }
 
-// came brings an occurrence to every open entry of the profile that listens for it.
-func (w *work) came(ctx context.Context, id profile.ID, o events.Occurrence) error {
-	p, ok, err := w.person(ctx, id)
+// happened takes what happened to somebody, in its order: first to the entries that
+// listen for it, then to the journeys that it opens.
+func (w *work) happened(ctx context.Context, id profile.ID, l []events.Occurrence) error {
+	if len(l) == 0 {
+		return nil
+	}
+	p, ok, err := w.whole(ctx, id)
 	if err != nil || !ok {
-		return lostFor(err)
+		return err
 	}
-	heads, err := w.hub.Heads(ctx, p.members)
-	if err != nil {
-		return fmt.Errorf("reading heads: %w", err)
-	}
-	for _, h := range heads {
-		if !h.Open() || !w.concerns(h, o) {
+	l = slices.Clone(l)
+	slices.SortStableFunc(l, func(a, b events.Occurrence) int { return cmp.Compare(a.At, b.At) })
+	for _, o := range l {
+		if err := w.came(ctx, p.members, o); err != nil {
+			return err
+		}
+		if p.linking { // for too long: nobody knows to whom it happened, so it begins nothing
 			continue
 		}
-		if err := w.advance(ctx, h.Fragment, h.Journey, h.Entry, &o); err != nil {
+		cause := journey.Cause{Way: journey.ByEvent, Name: o.What, Record: o.Record, Fragment: id, At: o.At, Message: o.Message}
+		if err := w.enter(ctx, cause, ""); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// came brings an occurrence to every open entry of the profile that listens for it.
+func (w *work) came(ctx context.Context, members []profile.ID, o events.Occurrence) error {
+	heads, err := w.hub.Heads(ctx, members)
+	if err != nil {
+		return fmt.Errorf("reading heads: %w", err)
+	}
+	var errs []error
+	for _, h := range heads { // an entry that fails keeps no other from hearing of it
+		if h.Open() && w.concerns(h, o) {
+			errs = append(errs, w.advance(ctx, h.Fragment, h.Journey, h.Entry, &o))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // concerns tells whether an event may mean something to an entry: it listens for
@@ -98,7 +112,7 @@ func (w *work) due(ctx context.Context, what string) error {
 			if err != nil || !ok { // taken out of the definition: it begins no more
 				return err
 			}
-			return w.day(ctx, j, profile.ID(p[1]), true)
+			return w.day(ctx, j, profile.ID(p[1]))
 		}
 	case "start": // journey|way|name|fragment|at|message|record
 		if p := part(7); len(p) == 7 {

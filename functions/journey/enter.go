@@ -28,29 +28,36 @@ func (w *work) turned(ctx context.Context, kind string, m events.Membership) err
 	return w.enter(ctx, journey.Cause{Way: way, Name: m.Segment, Record: m.Fragment, Fragment: profile.ID(m.Fragment), At: m.At}, "")
 }
 
-// asked lets somebody in whom the API named.
+// unseen is for how long the API may know a newer definition than we do: each
+// remembers one for a minute.
+const unseen = 2 * time.Minute
+
+// asked lets somebody in whom the API named. It let nobody ask for a journey that it
+// did not know.
 func (w *work) asked(ctx context.Context, r events.EntryRequest) error {
+	if _, known := w.workspace.Journeys[r.Journey]; !known && w.now.Sub(w.told) < unseen {
+		return fault.New(fault.Transient, "journey %s is not known here yet", r.Journey)
+	}
 	return w.enter(ctx, journey.Cause{Way: journey.ByAPI, Name: r.Journey, Record: r.ID, Fragment: profile.ID(r.Fragment)}, r.Journey)
 }
 
-// enter lets somebody into every journey that the cause opens; only names one.
+// enter lets somebody into every journey that the cause opens; only names one. A
+// journey that fails keeps nobody out of the others.
 func (w *work) enter(ctx context.Context, c journey.Cause, only string) error {
+	var errs []error
 	for _, name := range slices.Sorted(maps.Keys(w.workspace.Journeys)) {
 		if only != "" && name != only {
 			continue
 		}
 		j, ok, err := w.current(ctx, name)
+		if err == nil && ok && j.Answers(c) {
+			err = w.into(ctx, j, c)
+		}
 		if err != nil {
-			return err
-		}
-		if !ok || !j.Answers(c) {
-			continue
-		}
-		if err := w.into(ctx, j, c); err != nil {
-			return fmt.Errorf("entering %s: %w", name, err)
+			errs = append(errs, fmt.Errorf("entering %s: %w", name, err))
 		}
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 // into lets somebody into one journey, if nothing speaks against it, and goes on
@@ -101,6 +108,9 @@ func (w *work) tryInto(ctx context.Context, j journey.Journey, c journey.Cause) 
 	if err != nil {
 		return err
 	}
+	if !p.still(c) {
+		return nil
+	}
 	v, err := j.MayEnter(heads, p.view, p.segments, w.now)
 	if err == nil && !v.Older.IsZero() {
 		if err = w.older(ctx, &p, v.Older); err == nil {
@@ -127,6 +137,13 @@ func (w *work) tryInto(ctx context.Context, j journey.Journey, c journey.Cause) 
 		return w.advance(ctx, e.Fragment, j.Name, id, nil)
 	}
 	return nil
+}
+
+// still tells whether what a cause says of a segment holds: it may come late, after a
+// pause of the journey or a failure. Who has bought by now abandons no checkout.
+func (p person) still(c journey.Cause) bool {
+	in := slices.Contains(p.segments, c.Name)
+	return c.Way != journey.ByEntered && c.Way != journey.ByLeft || in == (c.Way == journey.ByEntered)
 }
 
 // properties reads what the trigger's record says, and when somebody asked.
@@ -173,28 +190,44 @@ func start(name string, c journey.Cause) string {
 	return strings.Join([]string{"start", name, string(c.Way), c.Name, string(c.Fragment), fmt.Sprint(c.At), c.Message, c.Record}, "|")
 }
 
-// day looks whether it is somebody's day, lets him in, and arms the next one. came
-// tells that what was armed has come, perhaps early.
-func (w *work) day(ctx context.Context, j journey.Journey, id profile.ID, came bool) error {
+// day lets somebody in whose day has come, perhaps early, and arms the next one.
+func (w *work) day(ctx context.Context, j journey.Journey, id profile.ID) error {
 	p, ok, err := w.person(ctx, id)
 	if err != nil || !ok {
 		return lostFor(err)
 	}
+	return w.dated(ctx, j, p, true, true)
+}
+
+// learned arms the day of somebody of whom something else is known now, and lets in
+// whose day it is. A link, a replay and a backfill tell of days, but begin none.
+func (w *work) learned(ctx context.Context, j journey.Journey, id profile.ID, version int64, traits bool) error {
+	p, ok, err := w.person(ctx, id)
+	if err != nil || !ok {
+		return lostFor(err)
+	}
+	quiet := slices.ContainsFunc(p.fragments, func(f profile.Fragment) bool { return f.ID == id && f.Quiet >= version })
+	return w.dated(ctx, j, p, false, traits && !quiet)
+}
+
+// dated arms the next day, and lets in on the last one if that was a short while ago.
+func (w *work) dated(ctx context.Context, j journey.Journey, p person, came, begins bool) error {
 	last, next, ok := j.Days(p.view, w.now)
 	if !ok {
 		return nil
 	}
-	if err := w.dated(ctx, j, p, next, came); err != nil {
+	if err := w.next(ctx, j, p, next, came); err != nil {
 		return err
 	}
-	if w.now.Sub(last.At) > 24*time.Hour {
+	if !begins || w.now.Sub(last.At) > 24*time.Hour {
 		return nil // it is long over, or was not yet asked for then
 	}
 	return w.into(ctx, j, journey.Cause{Way: journey.ByDate, Name: last.Name, Record: string(p.members[0]), Fragment: p.members[0], At: last.At.UnixMilli()})
 }
 
-// dated arms a person's next day, if it is not: the due item first.
-func (w *work) dated(ctx context.Context, j journey.Journey, p person, next journey.Day, came bool) error {
+// next arms a person's next day, if it is not: the due item first. One that came
+// early is about to be deleted, so another is armed a little later.
+func (w *work) next(ctx context.Context, j journey.Journey, p person, next journey.Day, came bool) error {
 	heads, err := w.heads(ctx, p.members, j.Name)
 	if err != nil {
 		return err
@@ -204,7 +237,8 @@ func (w *work) dated(ctx context.Context, j journey.Journey, p person, next jour
 	if armed && !came {
 		return nil
 	}
-	if err := w.hub.Arm(ctx, Name, "date|"+j.Name+"|"+string(h.Fragment), next.At); err != nil {
+	due := time.UnixMilli(max(at, w.now.Add(soonest).UnixMilli()))
+	if err := w.hub.Arm(ctx, Name, "date|"+j.Name+"|"+string(h.Fragment), due); err != nil {
 		return fmt.Errorf("arming the next day: %w", err)
 	}
 	if armed {

@@ -100,6 +100,7 @@ var errMeaningless = fault.New(fault.Permanent, "this says nothing to journeys")
 type work struct {
 	*Stage
 	now       time.Time
+	told      time.Time // when the bus was given the message
 	workspace workspace.Workspace
 	hub       Hub
 	where     string // source line of a panic
@@ -131,7 +132,7 @@ func (w *work) guarded(ctx context.Context, body string) (err error) {
 	if err != nil {
 		return fmt.Errorf("loading the definition: %w", err)
 	}
-	w.hub = w.Hub(e.Workspace)
+	w.hub, w.told = w.Hub(e.Workspace), e.Time
 	return w.event(ctx, e)
 }
 
@@ -149,12 +150,11 @@ func (w *work) event(ctx context.Context, e events.Envelope) error {
 		if json.Unmarshal(e.Data, &l) != nil {
 			return errMeaningless
 		}
-		for _, c := range l.Changes {
-			if err := w.changed(ctx, c); err != nil {
-				return err
-			}
+		var errs []error
+		for _, c := range l.Changes { // one that fails keeps no other customer waiting
+			errs = append(errs, w.changed(ctx, c))
 		}
-		return nil
+		return errors.Join(errs...)
 	case events.EntryRequested:
 		var r events.EntryRequest
 		if json.Unmarshal(e.Data, &r) != nil {

@@ -228,6 +228,7 @@ func TestEventAndAPI(t *testing.T) {
 	w = newWorld(t, workspace.Journey{Trigger: workspace.Trigger{API: true}, Steps: []workspace.Step{{Send: "plain"}}})
 	w.wishes[at(lan, "come-back", "A-1")] = map[string]string{"table": "7"}
 	w.tell(events.EntryRequested, events.EntryRequest{Fragment: string(lan), Journey: "come-back", ID: "A-1"})
+	w.def.Journeys["another"] = comeBack() // into which nobody comes by the API
 	w.tell(events.EntryRequested, events.EntryRequest{Fragment: string(lan), Journey: "another", ID: "A-2"})
 	if e := w.one(); e.Event["table"] != "7" || w.messages[strings.TrimPrefix(e.Steps[1].Why, "message ")].Event["table"] != "7" {
 		t.Error(e)

@@ -2,6 +2,7 @@ package journey
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -16,6 +17,33 @@ type person struct {
 	fragments []profile.Fragment
 	view      segment.View
 	segments  []string // that it is in
+	linking   bool     // it may be somebody's whom it was not linked with yet
+}
+
+// patience is how long links that are to be made are waited for, by the age of the
+// message: unify makes them in milliseconds, or when its queue gives the delivery
+// again. It ends before our own queue gives the message up.
+const patience = 15 * time.Minute
+
+// looks is how often a profile is read for that before the queue gives the message
+// again: the rest of the batch should not wait for what unify can't do.
+const looks = 4
+
+// whole reads a profile once it is known whose a fragment is: what a known customer
+// does as a guest is heard by the journeys that she is in, and is no stranger's.
+func (w *work) whole(ctx context.Context, id profile.ID) (p person, ok bool, err error) {
+	for attempt := 1; ; attempt++ {
+		p, ok, err = w.person(ctx, id)
+		if err == nil && p.linking && w.now.Sub(w.told) < patience {
+			err = fmt.Errorf("reading the profile: its links are being made: %w", profile.ErrLost)
+		}
+		if !errors.Is(err, profile.ErrLost) || attempt == looks {
+			return p, ok, lostFor(err)
+		}
+		if err := w.Pause(ctx, attempt); err != nil {
+			return p, false, err
+		}
+	}
 }
 
 // person reads the profile that a fragment belongs to. ok is false where there is
@@ -34,7 +62,7 @@ func (w *work) person(ctx context.Context, id profile.ID) (p person, ok bool, er
 		if !slices.Equal(f.Profile(), fragments[0].Profile()) {
 			return p, false, fmt.Errorf("reading the profile: its fragments do not agree: %w", profile.ErrLost)
 		}
-		p.members = append(p.members, f.ID)
+		p.members, p.linking = append(p.members, f.ID), p.linking || len(f.Pending) > 0
 	}
 	kept, err := w.hub.Memberships(ctx, p.members)
 	if err != nil {

@@ -24,6 +24,7 @@ import (
 const (
 	lan  = profile.ID("caaaaaaaaaaaaaaaaaaaaaaaa")
 	form = profile.ID("gbbbbbbbbbbbbbbbbbbbbbbbb")
+	hoa  = profile.ID("gcccccccccccccccccccccccc")
 	aDay = 24 * time.Hour
 )
 
@@ -90,11 +91,11 @@ func (w *world) know(ids ...profile.ID) {
 	}
 }
 
-// Memberships: who is lost says so by a tag.
+// Memberships: all are lost but who is found, as a tag says.
 func (w *world) Memberships(_ context.Context, ids []profile.ID) (l []profile.Memberships, err error) {
 	for _, id := range ids {
 		m := profile.Memberships{Fragment: id}
-		if slices.Contains(w.fragments[id].State.TagList(), "lost") {
+		if !slices.Contains(w.fragments[id].State.TagList(), "found") {
 			m.Segments = map[string]profile.Standing{"lost": {Since: 1}}
 		}
 		l = append(l, m)

@@ -14,6 +14,21 @@ import (
 	"loophub/shared/token"
 )
 
+const (
+	// unseen is for how long whoever asked may know a newer definition than we do: each
+	// remembers one for a minute.
+	unseen = 2 * time.Minute
+	// soonest is how far ahead a moment is armed at the least.
+	soonest = time.Minute
+)
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
 // decide looks at everything, in the order in which it is cheap to be told no.
 func (w *work) decide(ctx context.Context, m message.Message) (telemetry.Outcome, error) {
 	c, err := w.gather(ctx, m)
@@ -25,6 +40,9 @@ func (w *work) decide(ctx context.Context, m message.Message) (telemetry.Outcome
 		return w.drop(ctx, m, message.NoProfile, now)
 	}
 	d := message.Decide(c.Case, now)
+	if known := time.UnixMilli(m.At).Add(unseen); d.Verb == message.DoDrop && now.Before(known) && (d.Reason == message.NoTemplate || d.Reason == message.NoChannel) {
+		d.Verb, d.Until = message.DoWait, known
+	}
 	w.reason = d.Reason
 	switch d.Verb {
 	case message.DoHold:
@@ -33,7 +51,9 @@ func (w *work) decide(ctx context.Context, m message.Message) (telemetry.Outcome
 		}
 		return held, nil
 	case message.DoWait:
-		if err := w.hub.Arm(ctx, w.what(), d.Until); err != nil { // before the state that needs it
+		// Before the state that needs it. What came early, by another clock, is about to
+		// be deleted: so never for the moment that has just come.
+		if err := w.hub.Arm(ctx, w.what(), later(d.Until, now.Add(soonest))); err != nil {
 			return retried, fmt.Errorf("arming the message's moment: %w", err)
 		}
 		next, err := m.Wait(d.Until, d.Reason, now)
@@ -103,6 +123,11 @@ func (w *work) person(ctx context.Context, g *gathered) error {
 	}
 	if len(members) == 0 {
 		return nil
+	}
+	for _, f := range members { // a link is being made: what was sent to whom is not known
+		if !slices.Equal(f.Profile(), members[0].Profile()) {
+			return fmt.Errorf("reading the profile: its fragments do not agree: %w", profile.ErrLost)
+		}
 	}
 	g.View, g.Identities = profile.Combine(members, identities, g.Rules.Limits), identities
 	if g.Sends, err = w.hub.Sends(ctx, g.View.Members); err != nil {

@@ -131,7 +131,7 @@ func TestQuietHoursAreWaitedOut(t *testing.T) {
 		w.now = until.Add(-time.Second)
 		clear(w.armed) // sweep has told it
 		handle(w.worker(0), due(r))
-		if len(w.mails) != 0 || len(w.armed) != 1 {
+		if len(w.mails) != 0 || len(w.armed) != 1 || w.armed[string(lan)+"|"+r.ID].Equal(until) { // which sweep is about to delete
 			t.Error("sent early, or never", w.armed)
 		}
 	}
@@ -141,6 +141,49 @@ func TestQuietHoursAreWaitedOut(t *testing.T) {
 		if len(w.mails) != 1 || !w.messages[r.ID].Is(message.Sent) {
 			t.Error(w.lines(t))
 		}
+	}
+}
+
+// TestDefinitionsAreSeenLate: a journey may name a template that this worker sees a
+// minute later.
+func TestDefinitionsAreSeenLate(t *testing.T) {
+	for _, seen := range []bool{true, false} {
+		w := newWorld()
+		r := w.ask(request(1, "a", lan))
+		whole := w.definition
+		w.definition.Templates = nil
+		handle(w.worker(0), requested(r))
+		if w.last(t) != "delayed no_template" || len(w.armed) != 1 {
+			t.Fatal(w.lines(t))
+		}
+		want := "dropped no_template"
+		if seen {
+			w.definition, want = whole, "sent"
+		}
+		w.now = w.armed[string(lan)+"|"+r.ID]
+		if handle(w.worker(0), due(r)); w.last(t) != want {
+			t.Error(w.lines(t))
+		}
+	}
+}
+
+// TestWhileALinkIsMade: while fragments do not agree on who they are nobody knows
+// what the person was sent; it is decided when they do.
+func TestWhileALinkIsMade(t *testing.T) {
+	w := newWorld()
+	w.definition.Policies.Caps = []workspace.Cap{{AtMost: 1, Within: 24 * time.Hour}}
+	f := w.profiles[hoa]
+	f.Members = nil
+	w.profiles[hoa] = f
+	w.sends[hoa] = message.Sends{Fragment: hoa}.With(message.Send{Message: "x", Template: "b", Channel: "ses", Purpose: workspace.Marketing, At: start.Add(-time.Hour).UnixMilli()})
+	r := w.ask(request(1, "a", lan))
+	if handle(w.worker(0), requested(r)) || len(w.mails) != 0 {
+		t.Error(w.lines(t))
+	}
+	f.Members = []profile.ID{lan, hoa}
+	w.profiles[hoa] = f
+	if handle(w.worker(0), requested(r)); w.last(t) != "dropped capped" {
+		t.Error(w.lines(t))
 	}
 }
 

@@ -19,9 +19,13 @@ import (
 // event again.
 const attempts = 8
 
+// looks bounds how often a profile is read while links are being made. It is less: a
+// link that unify can't make is nothing that the rest of a batch should wait for.
+const looks = 4
+
 // errLinking says that a link is being made or cut: the fragments do not agree on
 // who they are, and what were decided now would be of nobody. They do soon.
-var errLinking = errors.New("the profile's fragments do not agree")
+var errLinking = errors.New("the profile's links are being made")
 
 // decide looks at a profile until nobody else is in between.
 func (s *Stage) decide(ctx context.Context, h Hub, segments []segment.Segment, q question) (counts, error) {
@@ -33,13 +37,25 @@ func (s *Stage) decide(ctx context.Context, h Hub, segments []segment.Segment, q
 		if !errors.Is(err, profile.ErrLost) && !errors.Is(err, errLinking) {
 			return n, err
 		}
-		if attempt == attempts {
+		if attempt == attempts || attempt >= looks && errors.Is(err, errLinking) {
 			return n, fault.As(fault.Transient, fmt.Errorf("deciding in vain: %w", err))
 		}
 		if err := s.Pause(ctx, attempt); err != nil {
 			return n, fmt.Errorf("waiting to try again: %w", err)
 		}
 	}
+}
+
+// patience is how long links that are to be made are waited for, by the age of what
+// asks. Unify makes them in milliseconds, and after a failure when its queue gives
+// the delivery again; those of a delivery that it parked, when that is replayed. It
+// ends before our queue gives an event up: no membership stands still for ever.
+const patience = 15 * time.Minute
+
+// linking tells whether it is not known yet who a profile is: one of its fragments
+// names an identifier, and was not linked by it yet.
+func linking(members []profile.Fragment) bool {
+	return slices.ContainsFunc(members, func(f profile.Fragment) bool { return len(f.Pending) > 0 })
 }
 
 // look decides the memberships of a profile once. What is kept is read before the
@@ -59,7 +75,10 @@ func (s *Stage) look(ctx context.Context, h Hub, segments []segment.Segment, q q
 		return n, err // without members: it is gone, and nothing can come of it
 	}
 	t := turning(members, identities, kept, segments)
-	t.Now, t.Due = s.Now(), q.due
+	t.Now, t.Due, t.Linking = s.Now(), q.due, linking(members)
+	if t.Linking && t.Now.Sub(q.told) < patience {
+		return n, errLinking
+	}
 	out, err := s.turn(ctx, h, t, members)
 	if err != nil {
 		return n, err

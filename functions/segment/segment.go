@@ -166,6 +166,7 @@ type question struct {
 	version           int64      // of the fragment that has changed
 	due               bool       // a moment has come
 	at                int64      // that moment, Unix ms
+	told              time.Time  // since when somebody waits for the answer
 }
 
 // questions reads an event.
@@ -188,7 +189,8 @@ func questions(e events.Envelope) (l []question, err error) {
 	default:
 		return nil, errors.New("the event is none of this stage's")
 	}
-	for _, q := range l {
+	for n, q := range l {
+		l[n].told = e.Time
 		_, ok := profile.ParseID(string(q.fragment))
 		if _, too := profile.ParseID(string(q.profile)); !ok || !too {
 			return nil, errors.New("the event names no fragment")

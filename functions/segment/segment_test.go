@@ -201,3 +201,34 @@ func TestLinkingWaits(t *testing.T) {
 	w.write(form, members(lan, form))
 	w.gives("+vip change c", w.changed(lan), w.changed(form))
 }
+
+// TestWaitsForLinks: a fragment whose links are yet to be made is nobody's: the
+// order of a known customer, placed as a guest, is not her first one. Links that
+// nobody makes are waited for as long as the queue is patient, and begin nothing.
+func TestWaitsForLinks(t *testing.T) {
+	pending := func(f *profile.Fragment) { f.Pend("email/lan") }
+	d := definitions{"first": `orders.count == 1`, "more": `orders.count > 1`}
+	w := newWorld(t, d)
+	w.write(lan, bought("1", noon))
+	w.gives("+first change c", w.changed(lan))
+	w.write(form, func(f *profile.Fragment) { bought("2", noon)(f); pending(f) })
+	early := w.changed(form)
+	if failed := handle(w.stage, early, due(form, noon)); len(failed) != 2 || len(w.said) != 1 {
+		t.Error(failed, w.said)
+	}
+	linkAll(w.table, lan, form)
+	if failed := handle(w.stage, early, w.changed(lan)); len(failed) != 2 {
+		t.Error("decided before all links are made", w.said)
+	}
+	w.write(form, func(f *profile.Fragment) { f.Pending = nil })
+	w.gives("-first change c, +more change c", early, w.changed(lan))
+
+	w = newWorld(t, d)
+	w.write(form, func(f *profile.Fragment) { bought("2", noon)(f); pending(f) })
+	w.now = noon.Add(patience - time.Millisecond)
+	if failed := handle(w.stage, w.changed(form)); len(failed) != 1 {
+		t.Error("impatient")
+	}
+	w.now = noon.Add(patience)
+	w.gives("+first link g", w.changed(form))
+}

@@ -36,6 +36,7 @@ type job struct {
 // entry is one profile that has something to be written.
 type entry struct {
 	message string
+	came    int64 // the moment that brought it, Unix ms
 	members []profile.ID
 	ledger  plan.Ledger
 	wanted  plan.Wanted
@@ -114,12 +115,12 @@ func (j *job) take(ctx context.Context, w wake) error {
 		return fmt.Errorf("deciding what %s should hold: %w", j.plan.Name, err)
 	}
 	if wanted.Next.After(now) { // before anything that hangs on it
-		if err := j.hub.Arm(ctx, What(j.plan.Name, view.ID), wanted.Next); err != nil {
-			return fmt.Errorf("arming: %w", err)
+		if err := j.arm(ctx, view.ID, wanted.Next, w.came); err != nil {
+			return err
 		}
 	}
 	for range races {
-		if err = j.claim(ctx, &entry{message: w.message, members: view.Members, wanted: wanted}); !errors.Is(err, profile.ErrLost) {
+		if err = j.claim(ctx, &entry{message: w.message, came: w.came, members: view.Members, wanted: wanted}); !errors.Is(err, profile.ErrLost) {
 			return err
 		}
 	}
@@ -175,7 +176,7 @@ func (j *job) claim(ctx context.Context, e *entry) error {
 		j.matches[e.wanted.Match] = true
 	}
 	if step.Do == plan.Wait {
-		return j.arm(ctx, e, step.Until)
+		return j.arm(ctx, e.ledger.Fragment, step.Until, e.came)
 	}
 	if len(j.entries) == 0 {
 		j.since = now
@@ -212,8 +213,13 @@ func (j *job) commit(ctx context.Context, e *entry) error {
 	return nil
 }
 
-func (j *job) arm(ctx context.Context, e *entry, at time.Time) error {
-	if err := j.hub.Arm(ctx, What(j.plan.Name, e.ledger.Fragment), at); err != nil {
+// arm wakes the stage for a profile at a moment. One that came before its time, by
+// another clock, is about to be deleted: then it is another, a little later.
+func (j *job) arm(ctx context.Context, id profile.ID, at time.Time, came int64) error {
+	if at.UnixMilli() <= came {
+		at = time.UnixMilli(came + 1).UTC()
+	}
+	if err := j.hub.Arm(ctx, What(j.plan.Name, id), at); err != nil {
 		return fmt.Errorf("arming: %w", err)
 	}
 	return nil

@@ -156,7 +156,7 @@ func (j *job) fail(ctx context.Context, e *entry, err error, unsure bool) error 
 		j.count(Delayed)
 	}
 	if next := e.ledger.Trouble.Next; next != 0 {
-		if err := j.arm(ctx, e, time.UnixMilli(next).UTC()); err != nil {
+		if err := j.arm(ctx, e.ledger.Fragment, time.UnixMilli(next).UTC(), e.came); err != nil {
 			return err
 		}
 	}

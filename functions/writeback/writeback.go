@@ -148,6 +148,7 @@ type wake struct {
 	message     string // whose failure it is
 	destination string // "" = all
 	fragment    profile.ID
+	came        int64 // the moment that has come, Unix ms; 0 = something happened
 }
 
 // add reads one message. Every message may come twice, late and out of order: it
@@ -161,12 +162,13 @@ func (b batch) add(message, body string) error {
 		Changes  []events.ProfileChange `json:"changes"`
 		Fragment string                 `json:"fragment"`
 		What     string                 `json:"what"`
+		At       int64                  `json:"at"`
 	}
 	if json.Unmarshal(e.Data, &d) != nil {
 		return fmt.Errorf("reading %s: its data is malformed", e.Type)
 	}
 	var names []string
-	destination := ""
+	destination, came := "", int64(0)
 	switch e.Type {
 	case events.ProfileChanged:
 		for _, c := range d.Changes {
@@ -176,7 +178,7 @@ func (b batch) add(message, body string) error {
 		names = []string{d.Fragment}
 	case events.DueReached:
 		at, fragment, _ := strings.Cut(d.What, "|")
-		destination, names = at, []string{fragment}
+		destination, names, came = at, []string{fragment}, d.At
 	default:
 		return fmt.Errorf("an event %s is not for this stage", e.Type)
 	}
@@ -185,7 +187,7 @@ func (b batch) add(message, body string) error {
 		if !ok {
 			return fmt.Errorf("reading %s: it names no fragment", e.Type)
 		}
-		b[e.Workspace] = append(b[e.Workspace], wake{message, destination, id})
+		b[e.Workspace] = append(b[e.Workspace], wake{message, destination, id, came})
 	}
 	return nil
 }

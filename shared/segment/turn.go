@@ -38,6 +38,7 @@ type Turning struct {
 	Versions map[profile.ID]int64 // of the profile's fragments
 	Quiet    map[profile.ID]int64 // versions of their newest quiet writes, if any
 	Now      time.Time
+	Linking  bool   // who they are is not known: nothing that turns now begins anything
 	Due      bool   // a moment came that was waited for, or everybody is looked at; no change
 	Older    *Older // what a Turned asked for
 }
@@ -185,7 +186,7 @@ func (t Turning) cause(before profile.Memberships) func(decided bool) events.Cau
 		quiet = quiet || t.Quiet[id] > before.Seen[id]
 	}
 	first := !slices.ContainsFunc(t.Before, func(m profile.Memberships) bool { return m.Version > 0 })
-	linked := t.linked()
+	linked := t.Linking || t.linked()
 	return func(decided bool) events.Cause {
 		switch {
 		case quiet:

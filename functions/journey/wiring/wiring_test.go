@@ -65,6 +65,8 @@ func newWorld(t testing.TB) *world {
 	f := profile.Fragment{ID: lan}
 	f.SetMembers([]profile.ID{lan})
 	w.must(w.hub.Commit(t.Context(), f, nil, nil))
+	in := profile.Memberships{Fragment: lan, Segments: map[string]profile.Standing{"lost": {Since: 1}}}
+	w.must(w.hub.CommitMemberships(t.Context(), in, nil, nil, nil))
 	w.handler, err = wiring.New(deps.Deps{Config: c.Config(), Getenv: func(name string) string { return environment[name] }, Now: c.Now, Log: &w.log})
 	w.must(err)
 	return w

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+	"time"
 
 	lambda "github.com/aws/aws-lambda-go/events"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -66,7 +67,7 @@ func TestOnTheTables(t *testing.T) {
 	if err := table.Commit(t.Context(), profile.Fragment{ID: lan}, nil, nil); err != nil {
 		t.Fatal(err)
 	}
-	r := message.Request{ID: message.NewID(c.Now(), "1"), Fragment: lan, Connection: "shop", Template: "t", Purpose: workspace.Marketing, At: c.Now().UnixMilli()}
+	r := message.Request{ID: message.NewID(c.Now(), "1"), Fragment: lan, Connection: "shop", Template: "t", Purpose: workspace.Marketing, At: c.Now().Add(-time.Hour).UnixMilli()}
 	if _, err := table.Request(t.Context(), r); err != nil {
 		t.Fatal(err)
 	}

@@ -167,6 +167,21 @@ func (i *Inbox) Replay(ctx context.Context, k delivery.Key, now time.Time) error
 		})
 }
 
+// Resume puts a delivery that waited for its connection back into the queue, in the
+// lane that it came by: what it says was held up, and is news still. After a day it
+// is none: then it is as Replay has it.
+func (i *Inbox) Resume(ctx context.Context, k delivery.Key, received, now time.Time) error {
+	if now.Sub(received) > news {
+		return i.Replay(ctx, k, now)
+	}
+	return i.update(ctx, "resuming delivery", k, now, "SET q = :one, x = :x REMOVE why, pw, pt", map[string]types.AttributeValue{
+		":one": number(1), ":x": number(now.Add(delivery.Retention).Unix()),
+	})
+}
+
+// news is how old what is told of as happening now may be.
+const news = 24 * time.Hour
+
 func (i *Inbox) update(ctx context.Context, doing string, k delivery.Key, now time.Time, expression string, values map[string]types.AttributeValue) error {
 	values[":now"] = number(now.Unix())
 	_, err := i.db.UpdateItem(ctx, &dynamodb.UpdateItemInput{

@@ -255,6 +255,40 @@ func TestParkAndReplay(t *testing.T) {
 	}
 }
 
+// TestUnpark: what waited while its connection was paused goes on as it came, and so
+// may begin journeys; what waited for more than a day is no news, nor is a backfill.
+func TestUnpark(t *testing.T) {
+	for _, tt := range []struct {
+		came, want delivery.Lane
+		paused     time.Duration
+	}{
+		{delivery.Live, delivery.Live, 24 * time.Hour},
+		{delivery.Live, delivery.Replay, 24*time.Hour + time.Millisecond},
+		{delivery.Backfill, delivery.Backfill, time.Hour},
+	} {
+		w := newWorld(t)
+		d := w.delivery("order-1", "d1", "a")
+		d.Request.ReceivedAt, d.Lane = w.Now(), tt.came
+		w.put(d)
+		if err := w.inbox.Park(t.Context(), d.Key, []delivery.Fault{{Class: connector.Paused, Reason: "the connection is paused"}}, false, w.Now()); err != nil {
+			t.Fatal(err)
+		}
+		w.Advance(tt.paused)
+		for _, class := range []connector.FaultClass{connector.UnknownTopic, connector.Paused, connector.Paused} {
+			n, err := w.inbox.Unpark(t.Context(), d.Key.Workspace, d.Key.Connection, class, w.Now())
+			if err != nil || n > 1 || n == 1 && class != connector.Paused {
+				t.Error(n, err)
+			}
+		}
+		if i := w.item(d.Key); i["q"] == nil || i["x"] == nil || i["why"] != nil || i["pw"] != nil || i["pt"] != nil {
+			t.Errorf("not put back: %v", i)
+		}
+		if got := w.get(d.Key).Lane; got != tt.want {
+			t.Errorf("after %s it is %q, want %q", tt.paused, got, tt.want)
+		}
+	}
+}
+
 func TestParkBoundsReasons(t *testing.T) {
 	w := newWorld(t)
 	d := w.delivery("order-1", "d1", "a")

@@ -73,11 +73,12 @@ func (i *Inbox) Unpark(ctx context.Context, workspace, connection string, class 
 			return n, fmt.Errorf("listing parked deliveries: %w", err)
 		}
 		for _, item := range page.Items {
-			k, err := fromTable(item).key()
+			r := fromTable(item)
+			k, err := r.key()
 			if err != nil {
 				return n, fmt.Errorf("listing parked deliveries: %w", err)
 			}
-			switch err := i.Replay(ctx, k, now); {
+			switch err := i.Resume(ctx, k, time.UnixMilli(r.received), now); {
 			case err == nil:
 				n++
 			case !errors.Is(err, delivery.ErrAbsent): // absent: it has expired meanwhile
