@@ -23,10 +23,9 @@ func newListening(s awscdk.Stack, p Props, r resources, name, about string, env 
 
 // newSegment decides who entered or left a segment.
 func newSegment(s awscdk.Stack, p Props, r resources) awslambda.Function {
-	return newListening(s, p, r, "segment", "Decides who enters and leaves segments", map[string]*string{"LOOPHUB_PARAMETERS": jsii.String(parameters(s))},
+	return newListening(s, p, r, "segment", "Decides who enters and leaves segments", nil,
 		allow(r.hub.TableArn(), "dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query", "dynamodb:PutItem",
-			"dynamodb:ConditionCheckItem"),
-		readParameters(s))
+			"dynamodb:ConditionCheckItem"))
 }
 
 // newJourney takes customers through journeys; it needs no secret. A voucher moves from the pool to its owner in one transaction; a tag is a
@@ -51,16 +50,14 @@ func newMessage(s awscdk.Stack, p Props, r resources, links *string) awslambda.F
 			Actions:   jsii.Strings("ses:SendEmail"),
 			Resources: &[]*string{sesResource(s, "identity", jsii.String("*")), sesResource(s, "configuration-set", r.mail.configuration.Ref())},
 		}),
-		readParameters(s))
+		readParameters(s, identityKeys))
 }
 
 // newAttribution counts orders to the messages that brought them.
 func newAttribution(s awscdk.Stack, p Props, r resources) awslambda.Function {
-	return newListening(s, p, r, "attribution", "Counts orders to messages",
-		map[string]*string{"LOOPHUB_PARAMETERS": jsii.String(parameters(s))},
+	return newListening(s, p, r, "attribution", "Counts orders to messages", nil,
 		allow(r.hub.TableArn(), "dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query", "dynamodb:PutItem",
-			"dynamodb:UpdateItem", "dynamodb:ConditionCheckItem"),
-		readParameters(s))
+			"dynamodb:UpdateItem", "dynamodb:ConditionCheckItem"))
 }
 
 // newWriteback writes to CRMs what changed.
@@ -69,7 +66,7 @@ func newWriteback(s awscdk.Stack, p Props, r resources) awslambda.Function {
 		map[string]*string{"LOOPHUB_PARAMETERS": jsii.String(parameters(s))},
 		allow(r.hub.TableArn(), "dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query", "dynamodb:PutItem",
 			"dynamodb:UpdateItem"),
-		readParameters(s))
+		readParameters(s, credentials))
 }
 
 // newLinks answers what customers touch in a message. What they did is a delivery.
@@ -83,8 +80,8 @@ func newLinks(s awscdk.Stack, p Props, r resources) awslambda.Function {
 		},
 		may: []awsiam.PolicyStatement{
 			allow(r.inbox.TableArn(), "dynamodb:PutItem"),
-			allow(r.hub.TableArn(), "dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query"),
-			readParameters(s),
+			allow(r.hub.TableArn(), "dynamodb:GetItem"),
+			readParameters(s, identityKeys),
 		},
 	})
 }

@@ -49,10 +49,25 @@ func parameters(s awscdk.Stack) string {
 	return "/" + *s.StackName()
 }
 
-// readParameters permits reading single parameters of this deployment.
-func readParameters(s awscdk.Stack) awsiam.PolicyStatement {
-	return allow(s.FormatArn(&awscdk.ArnComponents{
-		Service: jsii.String("ssm"), Resource: jsii.String("parameter"),
-		ResourceName: jsii.String(*s.StackName() + "/*"),
-	}), "ssm:GetParameter")
+// The kinds of parameter that a workspace has. Connections name theirs.
+const (
+	identityKeys = "*/identity-key"
+	tokens       = "*/tokens"
+	secrets      = "*/connections/*/secrets"
+	credentials  = "*/connections/*/credentials"
+)
+
+// readParameters permits reading single parameters of this deployment, of those kinds and no others: what answers
+// strangers must not get at the credentials of a CRM.
+func readParameters(s awscdk.Stack, kinds ...string) awsiam.PolicyStatement {
+	var resources []*string
+	for _, kind := range kinds {
+		resources = append(resources, s.FormatArn(&awscdk.ArnComponents{
+			Service: jsii.String("ssm"), Resource: jsii.String("parameter"),
+			ResourceName: jsii.String(*s.StackName() + "/" + kind),
+		}))
+	}
+	return awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{
+		Actions: jsii.Strings("ssm:GetParameter"), Resources: &resources,
+	})
 }

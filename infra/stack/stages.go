@@ -37,7 +37,7 @@ func newIngest(s awscdk.Stack, p Props, r resources) awslambda.Function {
 			allow(r.spill.QueueArn(), "sqs:SendMessage"),
 			allow(r.overflow.ArnForObjects(jsii.String(overflowKeys)), "s3:PutObject"),
 			allow(r.dead.QueueArn(), "sqs:SendMessage"), // by Lambda, in its name
-			readParameters(s),
+			readParameters(s, secrets),
 		},
 	})
 }
@@ -59,7 +59,7 @@ func newUnify(s awscdk.Stack, p Props, r resources) awslambda.Function {
 			allow(r.hub.TableArn(), "dynamodb:GetItem", "dynamodb:Query", "dynamodb:PutItem", "dynamodb:DeleteItem"),
 			allow(r.retry.QueueArn(), "sqs:SendMessage", "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"),
 			allow(r.overflow.ArnForObjects(jsii.String(overflowKeys)), "s3:GetObject"),
-			readParameters(s),
+			readParameters(s, identityKeys),
 		),
 	})
 }
@@ -94,7 +94,7 @@ func newAPI(s awscdk.Stack, p Props, r resources) awslambda.Function {
 			allow(jsii.String(*r.inbox.TableArn()+"/index/parked"), "dynamodb:Query", "dynamodb:Scan"),
 			allow(r.hub.TableArn(), "dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query", "dynamodb:PutItem",
 				"dynamodb:UpdateItem"),
-			readParameters(s),
+			readParameters(s, identityKeys, tokens),
 		},
 	})
 }

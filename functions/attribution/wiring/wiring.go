@@ -7,7 +7,6 @@ import (
 
 	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/aws-sdk-go-v2/service/ssm"
 
 	"loophub/functions/attribution"
 	kept "loophub/shared/attribution"
@@ -22,8 +21,7 @@ import (
 func New(d deps.Deps) (lambda.Handler, error) {
 	v := d.Variables()
 	var (
-		hubTable   = v.Required("LOOPHUB_HUB_TABLE")
-		parameters = v.Required("LOOPHUB_PARAMETERS")
+		hubTable = v.Required("LOOPHUB_HUB_TABLE")
 	)
 	if err := v.Err(); err != nil {
 		return nil, err
@@ -31,7 +29,7 @@ func New(d deps.Deps) (lambda.Handler, error) {
 	db := dynamodb.NewFromConfig(d.Config)
 	table := hub.New(db, hubTable)
 	return attribution.New(attribution.Config{
-		Definitions: definition.NewReader(db, ssm.NewFromConfig(d.Config), hubTable, parameters, d.Now),
+		Definitions: definition.NewReader(db, nil, hubTable, "", d.Now),
 		Hub:         func(workspace string) attribution.Hub { return part{table.In(workspace)} },
 		StepLimit:   hub.CreditStep,
 		Pause:       deps.Pause(20 * time.Millisecond),

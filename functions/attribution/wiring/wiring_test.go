@@ -21,7 +21,7 @@ import (
 	"loophub/shared/profile"
 )
 
-var environment = map[string]string{"LOOPHUB_HUB_TABLE": awstest.Hub, "LOOPHUB_PARAMETERS": awstest.Prefix}
+var environment = map[string]string{"LOOPHUB_HUB_TABLE": awstest.Hub}
 
 const lan = profile.ID("caaaaaaaaaaaaaaaaaaaaaaaa")
 

@@ -7,7 +7,6 @@ import (
 
 	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/aws-sdk-go-v2/service/ssm"
 
 	"loophub/functions/segment"
 	"loophub/shared/aws/definition"
@@ -21,8 +20,7 @@ import (
 func New(d deps.Deps) (lambda.Handler, error) {
 	v := d.Variables()
 	var (
-		hubTable   = v.Required("LOOPHUB_HUB_TABLE")
-		parameters = v.Required("LOOPHUB_PARAMETERS")
+		hubTable = v.Required("LOOPHUB_HUB_TABLE")
 	)
 	if err := v.Err(); err != nil {
 		return nil, err
@@ -30,7 +28,7 @@ func New(d deps.Deps) (lambda.Handler, error) {
 	db := dynamodb.NewFromConfig(d.Config)
 	table := hub.New(db, hubTable)
 	return lambda.NewHandler(segment.New(segment.Config{
-		Definitions: definition.NewReader(db, ssm.NewFromConfig(d.Config), hubTable, parameters, d.Now),
+		Definitions: definition.NewReader(db, nil, hubTable, "", d.Now),
 		Hub:         func(workspace string) segment.Hub { return part{table.In(workspace)} },
 		Pause:       deps.Pause(50 * time.Millisecond),
 		Log:         telemetry.New(d.Output(), "segment"),

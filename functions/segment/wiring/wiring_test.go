@@ -34,7 +34,7 @@ segments:
   many: {when: 'orders.within("300d").count > 12'}
 `
 
-var environment = map[string]string{"LOOPHUB_HUB_TABLE": awstest.Hub, "LOOPHUB_PARAMETERS": awstest.Prefix}
+var environment = map[string]string{"LOOPHUB_HUB_TABLE": awstest.Hub}
 
 func TestFromEventToMemberships(t *testing.T) {
 	c, log := awstest.New(t), &bytes.Buffer{}

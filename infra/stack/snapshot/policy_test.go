@@ -12,9 +12,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// ownPath is the one form of wildcard that a resource may have: whatever lies below one of our own resources, below
-// this deployment's parameters, or among the account's identities of SES, of which definitions name one per workspace.
-var ownPath = regexp.MustCompile(`^(\$\{[A-Z][A-Za-z]+\.Arn\}|` + account("ssm") + `:parameter/loophub)(/[a-z]+)*/\*$|^` + account("ses") + `:identity/\*$`)
+// ownPath is the one form of wildcard that a resource may have: whatever lies below one of our own resources, one kind of
+// parameter of whichever workspace, or the account's identities of SES, of which definitions name one per workspace.
+var ownPath = regexp.MustCompile(`^\$\{[A-Z][A-Za-z]+\.Arn\}(/[a-z]+)*/\*$|^` + account("ssm") + `:parameter/loophub/\*/(connections/\*/)?[a-z-]+$|^` +
+	account("ses") + `:identity/\*$`)
 
 func account(service string) string {
 	return regexp.QuoteMeta("arn:${AWS::Partition}:" + service + ":${AWS::Region}:${AWS::AccountId}")
@@ -78,7 +79,7 @@ var permissions = map[string][]string{
 		"sqs:SendMessage on ${SpillQueue.Arn}",
 		"sqs:SendMessage on ${DeadQueue.Arn}",
 		"s3:PutObject on ${OverflowBucket.Arn}/overflow/*",
-		"ssm:GetParameter on parameters",
+		"ssm:GetParameter on */connections/*/secrets",
 	},
 	"unify": {
 		"dynamodb:DescribeStream GetRecords GetShardIterator ListStreams on ${InboxTable.Arn}/stream/*",
@@ -88,7 +89,7 @@ var permissions = map[string][]string{
 		"s3:GetObject on ${OverflowBucket.Arn}/overflow/*",
 		"s3:PutObject on ${OverflowBucket.Arn}/aws/lambda/*",
 		"s3:ListBucket on ${OverflowBucket.Arn}",
-		"ssm:GetParameter on parameters",
+		"ssm:GetParameter on */identity-key",
 	},
 	"publish": {
 		"dynamodb:DescribeStream GetRecords GetShardIterator ListStreams on ${HubTable.Arn}/stream/*",
@@ -99,7 +100,6 @@ var permissions = map[string][]string{
 	"segment": {
 		"dynamodb:BatchGetItem ConditionCheckItem GetItem PutItem Query on ${HubTable.Arn}",
 		"sqs:DeleteMessage GetQueueAttributes ReceiveMessage on ${SegmentQueue.Arn}",
-		"ssm:GetParameter on parameters",
 	},
 	"journey": {
 		"dynamodb:BatchGetItem ConditionCheckItem DeleteItem GetItem PutItem Query UpdateItem on ${HubTable.Arn}",
@@ -110,28 +110,27 @@ var permissions = map[string][]string{
 		"dynamodb:BatchGetItem ConditionCheckItem GetItem PutItem Query UpdateItem on ${HubTable.Arn}",
 		"ses:SendEmail on identities configuration-set/${ConfigurationSet}",
 		"sqs:DeleteMessage GetQueueAttributes ReceiveMessage on ${MessageQueue.Arn}",
-		"ssm:GetParameter on parameters",
+		"ssm:GetParameter on */identity-key",
 	},
 	"attribution": {
 		"dynamodb:BatchGetItem ConditionCheckItem GetItem PutItem Query UpdateItem on ${HubTable.Arn}",
 		"sqs:DeleteMessage GetQueueAttributes ReceiveMessage on ${AttributionQueue.Arn}",
-		"ssm:GetParameter on parameters",
 	},
 	"writeback": {
 		"dynamodb:BatchGetItem GetItem PutItem Query UpdateItem on ${HubTable.Arn}",
 		"sqs:DeleteMessage GetQueueAttributes ReceiveMessage on ${WritebackQueue.Arn}",
-		"ssm:GetParameter on parameters",
+		"ssm:GetParameter on */connections/*/credentials",
 	},
 	"links": {
 		"dynamodb:PutItem on ${InboxTable.Arn}",
-		"dynamodb:BatchGetItem GetItem Query on ${HubTable.Arn}",
-		"ssm:GetParameter on parameters",
+		"dynamodb:GetItem on ${HubTable.Arn}",
+		"ssm:GetParameter on */identity-key",
 	},
 	"api": {
 		"dynamodb:GetItem PutItem Query Scan UpdateItem on ${InboxTable.Arn}",
 		"dynamodb:Query Scan on ${InboxTable.Arn}/index/parked",
 		"dynamodb:BatchGetItem GetItem PutItem Query UpdateItem on ${HubTable.Arn}",
-		"ssm:GetParameter on parameters",
+		"ssm:GetParameter on */identity-key */tokens",
 	},
 	"sweep": {
 		"dynamodb:PutItem UpdateItem on ${InboxTable.Arn}",
@@ -273,9 +272,8 @@ func line(s map[string]any) string {
 		actions[i+1] = strings.TrimPrefix(actions[i+1], service+":")
 	}
 	on := strings.Join(texts(s["Resource"]), " ")
-	if strings.HasSuffix(on, ":parameter/loophub/*") {
-		on = "parameters"
-	}
+	const ssm = "arn:${AWS::Partition}:ssm:${AWS::Region}:${AWS::AccountId}:parameter/loophub/"
+	on = strings.ReplaceAll(on, ssm, "")
 	const ses = "arn:${AWS::Partition}:ses:${AWS::Region}:${AWS::AccountId}:"
 	on = strings.ReplaceAll(strings.ReplaceAll(on, ses+"identity/*", "identities"), ses, "")
 	out := strings.Join(actions, " ") + " on " + on

@@ -100,19 +100,33 @@ func TestFirstOrderSends(t *testing.T) {
 	s.sent(1)
 }
 
-// TestPausedConnection: what arrives meanwhile is kept and taken in later, and
-// starts nothing then: it is a replay.
-func TestPausedConnection(t *testing.T) {
-	s := openShop(t)
+// pauseShop lets Lan's order arrive while the shop is paused, and goes on after a while.
+func (s *shop) pauseShop(d time.Duration) {
+	s.t.Helper()
 	s.play(s.steps[:2]...)
 	s.ask(http.MethodPut, "/v1/controls/connections/shop", object{"paused": true})
 	s.play(s.steps[2])
 	s.sees(lansProfile, object{"profiles": list{object{"orders": object{"count": 0}}}})
 	s.sees("/v1/deliveries?connection=shop&status=parked", object{"deliveries": list{object{"faults": list{object{"class": "paused"}}}}})
+	s.wait(d)
 	s.ask(http.MethodPut, "/v1/controls/connections/shop", object{"paused": false})
 	s.sees(lansProfile, object{"profiles": list{object{"orders": object{"count": 1},
 		"segments": list{object{"name": "first-time"}, object{"name": "newsletter"}}}}})
 	s.sees("/v1/deliveries?connection=shop&status=parked", object{"deliveries": list{}})
+}
+
+// TestPausedConnection: what arrives meanwhile is kept, and taken in later.
+func TestPausedConnection(t *testing.T) {
+	s := openShop(t)
+	s.pauseShop(0)
+	s.sent(1)
+}
+
+// TestReplayNeverSends: after more than a day it is a replay, which changes profiles
+// and starts nothing, then or later.
+func TestReplayNeverSends(t *testing.T) {
+	s := openShop(t)
+	s.pauseShop(25 * time.Hour)
 	s.wait(48 * time.Hour)
 	s.sent(0)
 }
