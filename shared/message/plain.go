@@ -11,6 +11,7 @@ import (
 var (
 	hidden   = []string{"head", "style", "script", "title", "template"}
 	breaking = []string{"p", "div", "br", "tr", "table", "ul", "ol", "li", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "section", "header", "footer", "blockquote"}
+	folds    = regexp.MustCompile(`[ \t\r\n\f]+`) // what HTML shows as one blank
 	spaces   = regexp.MustCompile(`[ \t\x{a0}]+`)
 	blank    = regexp.MustCompile(`\n{3,}`)
 )
@@ -26,17 +27,14 @@ func plain(s string) string {
 		switch t.Type {
 		case html.TextToken:
 			if skip == "" {
-				out.WriteString(strings.Join(strings.Fields(" "+t.Data+" "), " "))
-				if strings.TrimRight(t.Data, " \t\r\n") != t.Data {
-					out.WriteByte(' ')
-				}
+				out.WriteString(folds.ReplaceAllString(t.Data, " "))
 			}
 		case html.StartTagToken, html.SelfClosingTagToken:
 			if skip == "" && slices.Contains(hidden, t.Data) && t.Type == html.StartTagToken {
 				skip = t.Data
 			}
 			if slices.Contains(breaking, t.Data) && skip == "" {
-				out.WriteString(lineFor(t.Data))
+				out.WriteString(opening(t.Data))
 			}
 			if t.Data == "a" {
 				link, begin = attribute(t, "href"), out.Len()
@@ -62,12 +60,10 @@ func plain(s string) string {
 	return tidy(out.String())
 }
 
-func lineFor(tag string) string {
-	switch tag {
-	case "li":
+// opening is how an element begins on a line of its own.
+func opening(tag string) string {
+	if tag == "li" {
 		return "\n- "
-	case "br":
-		return "\n"
 	}
 	return "\n"
 }

@@ -69,7 +69,7 @@ func readStory(file string) (tale, error) {
 		return tale{}, fmt.Errorf("reading the story %s: %w", file, err)
 	}
 	if t.Begins.IsZero() || len(t.Acts) == 0 {
-		return tale{}, fmt.Errorf("reading the story %s: it needs begins: and acts:", file)
+		return tale{}, fmt.Errorf("reading the story %s: begins: or acts: is missing there", file)
 	}
 	return t, nil
 }
