@@ -57,9 +57,6 @@ func request(v any, at time.Time) (connector.Request, error) {
 	}, nil
 }
 
-// Key names a delivery of this connection, as its Source does.
-func Key(r connector.Request) (object, delivery string) { return source{}.Key(r) }
-
 // New describes the connector.
 func New() connector.Connector {
 	m := connector.Manifest{

@@ -50,7 +50,7 @@ func TestTagsOfOneCause(t *testing.T) {
 			if len(facts) != 1 || len(faults) != 0 || facts[0].Version != r.ReceivedAt.UnixMilli() || facts[0].Fields["by"].String() != "journey" {
 				t.Fatal(facts, faults)
 			}
-			object, id := Key(r)
+			object, id := source{}.Key(r)
 			if round == 1 && (object+id != key || facts[0].Record != record) {
 				t.Errorf("%+v: said again it is another", one)
 			}
@@ -71,7 +71,7 @@ func TestEventsOfOneID(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		object, id := Key(r)
+		object, id := source{}.Key(r)
 		return object + " " + id
 	}
 	booked := Event{Name: "tasting.booked", ID: "b-17", Email: "lan@example.vn"}

@@ -127,7 +127,7 @@ func (s *Stage) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 	for _, j := range jobs.list {
 		start := s.Now()
 		line := telemetry.Line{Outcome: counted, Workspace: j.workspace}
-		if line.Err, line.Where = s.guarded(ctx, *j); line.Err != nil {
+		if line.Where, line.Err = s.guarded(ctx, *j); line.Err != nil {
 			line.Outcome = retried
 			for _, n := range j.from {
 				failed[n] = true
@@ -153,13 +153,13 @@ func (s *Stage) log(ctx context.Context, start time.Time, line telemetry.Line) {
 }
 
 // guarded keeps one profile's panic from the others of the batch.
-func (s *Stage) guarded(ctx context.Context, j job) (err error, where string) {
+func (s *Stage) guarded(ctx context.Context, j job) (where string, err error) {
 	defer func() {
 		if recover() != nil {
-			err, where = fault.New(fault.Permanent, "panic"), telemetry.Where()
+			where, err = telemetry.Where(), fault.New(fault.Permanent, "panic")
 		}
 	}()
-	return s.settle(ctx, j), ""
+	return "", s.settle(ctx, j)
 }
 
 // jobs are what a batch asks for, each fragment once.

@@ -365,9 +365,10 @@ func TestFailuresComeAgain(t *testing.T) {
 		for _, panics := range []bool{false, true} {
 			w := newWorld(t)
 			w.lay()
-			traits := w.queue[0]
 			w.changed(id(0), "", "traits")
-			traits, w.queue = w.queue[len(w.queue)-1], w.queue[:len(w.queue)-1]
+			last := len(w.queue) - 1
+			traits := w.queue[last]
+			w.queue = w.queue[:last]
 			s := w.newStage(func(string) stage.Hub { return broken{w, at, panics} })
 			if failed := handle(t, s, w.queue[0], traits); !slices.Equal(failed, []string{"0"}) {
 				t.Errorf("%s: %q fail", at, failed)

@@ -30,7 +30,6 @@ type clockwork struct {
 	armed    map[sweep.Due]bool
 	cursor   int64
 	moves    int
-	pages    []sweep.Dues // nil = of what is armed, two to a page
 	review   sweep.Review
 	profiles [][]profile.ID // pages of the table
 	fail     map[string]error

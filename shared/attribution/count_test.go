@@ -237,9 +237,9 @@ func recount(p Profile) Counts {
 			continue // nothing of ours was there yet
 		}
 		type claim struct {
-			rank          string
-			cell          [3]string
-			message, note string
+			rank    string
+			cell    [3]string
+			message string
 		}
 		var claims []claim
 		for _, m := range counting {

@@ -11,11 +11,10 @@ import (
 var (
 	hidden   = []string{"head", "style", "script", "title", "template"}
 	breaking = []string{"p", "div", "br", "tr", "table", "ul", "ol", "li", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "section", "header", "footer", "blockquote"}
+	folds    = regexp.MustCompile(`[ \t\r\n\f]+`) // what HTML shows as one blank
 	spaces   = regexp.MustCompile(`[ \t\x{a0}]+`)
 	blank    = regexp.MustCompile(`\n{3,}`)
 )
-
-const blanks = " \t\r\n"
 
 // plain writes HTML as the text part of a mail: links stand behind their words.
 func plain(s string) string {
@@ -28,20 +27,14 @@ func plain(s string) string {
 		switch t.Type {
 		case html.TextToken:
 			if skip == "" {
-				if strings.TrimLeft(t.Data, blanks) != t.Data {
-					out.WriteByte(' ') // what is too much goes at the end
-				}
-				out.WriteString(strings.Join(strings.Fields(t.Data), " "))
-				if strings.TrimRight(t.Data, blanks) != t.Data {
-					out.WriteByte(' ')
-				}
+				out.WriteString(folds.ReplaceAllString(t.Data, " "))
 			}
 		case html.StartTagToken, html.SelfClosingTagToken:
 			if skip == "" && slices.Contains(hidden, t.Data) && t.Type == html.StartTagToken {
 				skip = t.Data
 			}
 			if slices.Contains(breaking, t.Data) && skip == "" {
-				out.WriteString(lineFor(t.Data))
+				out.WriteString(opening(t.Data))
 			}
 			if t.Data == "a" {
 				link, begin = attribute(t, "href"), out.Len()
@@ -67,12 +60,10 @@ func plain(s string) string {
 	return tidy(out.String())
 }
 
-func lineFor(tag string) string {
-	switch tag {
-	case "li":
+// opening is how an element begins on a line of its own.
+func opening(tag string) string {
+	if tag == "li" {
 		return "\n- "
-	case "br":
-		return "\n"
 	}
 	return "\n"
 }

@@ -13,7 +13,9 @@ func (h *hub) console() http.Handler {
 	mux.HandleFunc("GET /clock", func(w http.ResponseWriter, _ *http.Request) { h.show(w, http.StatusOK) })
 	mux.HandleFunc("POST /clock", h.advance)
 	mux.HandleFunc("GET /outbox", h.outbox)
-	mux.HandleFunc("GET /outbox/{id}", h.open)
+	mux.HandleFunc("GET /outbox/{id}", h.envelope)
+	mux.HandleFunc("GET /outbox/{id}/html", h.open)
+	mux.Handle("GET /{$}", http.RedirectHandler("/outbox", http.StatusFound))
 	mux.HandleFunc("GET /simulators/hubspot/contacts/{email}", h.contact)
 	mux.HandleFunc("GET /simulators/hubspot/writes", h.writes)
 	mux.Handle("/", h.cloud.FrontDoor())
@@ -50,5 +52,7 @@ func (h *hub) show(w http.ResponseWriter, status int) {
 func answer(w http.ResponseWriter, status int, v any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(v) // a caller that has hung up needs no answer
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false) // people read it
+	_ = e.Encode(v)        // a caller that has hung up needs no answer
 }

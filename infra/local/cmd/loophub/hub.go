@@ -9,7 +9,6 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -230,54 +229,6 @@ func named(file string, err error) error {
 		b.WriteString("\n  " + place + ": " + p.Reason)
 	}
 	return fmt.Errorf("the workspace file is refused, nothing has changed:%s", b.String())
-}
-
-// invite prints what a reader needs for a try of their own.
-func (h *hub) invite(out io.Writer) {
-	fmt.Fprintf(out, "\nYour own try. All connections sign with the secret %s; the API's token is %s.\n", localSecret, h.token())
-	var shopify, form string
-	var others []string
-	for _, name := range slices.Sorted(keys(h.workspace.Connections)) {
-		switch c := h.workspace.Connections[name].Connector; c {
-		case "shopify":
-			shopify = name
-		case "form":
-			form = name
-		default:
-			if slices.ContainsFunc(manifests(), func(m connector.Manifest) bool { return m.Name == c && m.Vouched() }) {
-				continue // nothing from outside may post to it
-			}
-			others = append(others, fmt.Sprintf("\n  # %s takes the webhooks of %s at %s/hooks/%s/%s\n", name, c, h.url, h.workspace.ID, name))
-		}
-	}
-	if shopify != "" {
-		fmt.Fprintf(out, `
-  # a webhook as Shopify signs it, to %[1]s/hooks/%[2]s/%[3]s
-  body='{"id":1,"email":"ban@example.vn","first_name":"Bạn","updated_at":"2026-11-01T09:00:00+07:00"}'
-  curl -i %[1]s/hooks/%[2]s/%[3]s -H 'X-Shopify-Topic: customers/create' -H 'Content-Type: application/json' -d "$body" \
-    -H "X-Shopify-Hmac-Sha256: $(printf %%s "$body" | openssl dgst -sha256 -hmac %[4]s -binary | base64)"
-`, h.url, h.workspace.ID, shopify, localSecret)
-	}
-	if form != "" {
-		c := h.workspace.Connections[form]
-		origin, _, _ := strings.Cut(c.Settings["allowed_origins"], ",")
-		fmt.Fprintf(out, `
-  # a form post from the website
-  curl -i %s/hooks/%s/%s -H 'Origin: %s' -d key=%s -d email=ban@example.vn -d name='Nguyễn Bạn'
-`, h.url, h.workspace.ID, form, origin, c.Settings["public_key"])
-	}
-	fmt.Fprint(out, strings.Join(others, ""))
-	fmt.Fprintf(out, `
-  # who is it?
-  curl -s '%[1]s/v1/profiles?email=ban@example.vn' -H 'Authorization: Bearer %[2]s'
-  # what could not be read, and why
-  curl -s '%[1]s/v1/deliveries?status=parked' -H 'Authorization: Bearer %[2]s'
-  # let a day pass, and what is due in it come
-  curl -s %[1]s/clock -d '{"advance":"24h"}'
-
-Ctrl-C stops it; nothing is kept.
-
-`, h.url, h.token())
 }
 
 func (h *hub) token() string { return h.workspace.ID + localToken }

@@ -1,12 +1,10 @@
 package main
 
 import (
-	"context"
-	"fmt"
+	_ "embed"
 	"html/template"
 	"net/http"
 	"net/mail"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -24,6 +22,12 @@ type sent struct {
 	Headers map[string]string `json:"headers"`
 }
 
+//go:embed outbox.html
+var outboxHTML string
+
+// outboxPage is the page of all mails ("list") and of one ("mail").
+var outboxPage = template.Must(template.New("outbox").Parse(outboxHTML))
+
 // mails are those to an address, or all of them, newest first.
 func (h *hub) mails(to string) []ses.Mail {
 	l := slices.Clone(h.cloud.Outbox().Mails())
@@ -31,49 +35,61 @@ func (h *hub) mails(to string) []ses.Mail {
 	return slices.DeleteFunc(l, func(m ses.Mail) bool { return to != "" && !slices.Contains(m.To, to) })
 }
 
-var outboxPage = template.Must(template.New("outbox").Parse(`<!doctype html>
-<html lang="en"><meta charset="utf-8"><title>Outbox</title>
-<style>body{font:16px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:50rem;padding:0 1rem}td,th{padding:.3rem .8rem .3rem 0;text-align:left}</style>
-<h1>Outbox</h1>
-<p>What Loophub sent on this machine. Nothing of it left it.</p>
-<table><tr><th>When<th>To<th>Subject</tr>
-{{range .}}<tr><td>{{.At}}<td>{{.To}}<td><a href="/outbox/{{.ID}}">{{.Subject}}</a></tr>
-{{else}}<tr><td colspan="3">Nothing yet.</tr>{{end}}
-</table></html>
-`))
+func (h *hub) shown(m ses.Mail) sent {
+	s := sent{ID: m.ID, At: h.local(m.At), From: readableAddress(m.From), To: strings.Join(m.To, ", "), Subject: m.Subject,
+		Text: m.Text, Headers: map[string]string{}}
+	for _, one := range m.Headers {
+		s.Headers[one.Name] = one.Value
+	}
+	return s
+}
 
 // outbox lists mails: JSON for scripts, a page for browsers.
 func (h *hub) outbox(w http.ResponseWriter, r *http.Request) {
 	l := []sent{}
 	for _, m := range h.mails(r.URL.Query().Get("to")) {
-		s := sent{ID: m.ID, At: h.local(m.At), From: readableAddress(m.From), To: strings.Join(m.To, ", "), Subject: m.Subject,
-			Text: m.Text, Headers: map[string]string{}}
-		for _, one := range m.Headers {
-			s.Headers[one.Name] = one.Value
-		}
-		l = append(l, s)
+		l = append(l, h.shown(m))
 	}
 	if !strings.Contains(r.Header.Get("Accept"), "text/html") {
 		answer(w, http.StatusOK, map[string]any{"mails": l})
 		return
 	}
-	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	_ = outboxPage.Execute(w, l) // a reader that has hung up needs no page
+	page(w, "list", l)
 }
 
-// open shows a mail as its recipient sees it; that is an opening.
+// envelope shows a mail with what a mail program shows around it.
+func (h *hub) envelope(w http.ResponseWriter, r *http.Request) {
+	if m, ok := h.mail(w, r); ok {
+		page(w, "mail", h.shown(m))
+	}
+}
+
+// open gives a mail's HTML as its recipient sees it; that is an opening.
 func (h *hub) open(w http.ResponseWriter, r *http.Request) {
-	for _, m := range h.mails("") {
-		if m.ID != r.PathValue("id") {
-			continue
-		}
-		_ = h.cloud.Outbox().Open(m.ID) // a mail without an HTML part tells nobody
-		w.Header().Set("Content-Type", "text/html; charset=utf-8")
-		w.Header().Set("Content-Security-Policy", "default-src 'none'; img-src https: data:; style-src 'unsafe-inline'")
-		_, _ = w.Write([]byte(m.HTML))
+	m, ok := h.mail(w, r)
+	if !ok {
 		return
 	}
+	_ = h.cloud.Outbox().Open(m.ID) // a mail without an HTML part tells nobody
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.Header().Set("Content-Security-Policy", "default-src 'none'; img-src https: data:; style-src 'unsafe-inline'")
+	_, _ = w.Write([]byte(`<!doctype html><base target="_blank">` + m.HTML)) // a reader that has hung up needs no mail
+}
+
+// mail is the one that the path names.
+func (h *hub) mail(w http.ResponseWriter, r *http.Request) (ses.Mail, bool) {
+	for _, m := range h.mails("") {
+		if m.ID == r.PathValue("id") {
+			return m, true
+		}
+	}
 	answer(w, http.StatusNotFound, map[string]string{"error": "there is no such mail"})
+	return ses.Mail{}, false
+}
+
+func page(w http.ResponseWriter, name string, v any) {
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	_ = outboxPage.ExecuteTemplate(w, name, v) // a reader that has hung up needs no page
 }
 
 func readableAddress(s string) string {
@@ -82,69 +98,4 @@ func readableAddress(s string) string {
 		return s
 	}
 	return a.Name + " <" + a.Address + ">"
-}
-
-// read does with the newest mail to somebody what a step says: opens it, follows
-// a link by its words, unsubscribes as mail programs do, keeps a part of it.
-func (h *hub) read(ctx context.Context, s step) (did string, err error) {
-	l := h.mails(s.Mail)
-	if len(l) == 0 {
-		return "", fmt.Errorf("there is no mail to %s", s.Mail)
-	}
-	m := l[0]
-	for name, pattern := range s.Keep {
-		found := regexp.MustCompile(pattern).FindString(m.Text)
-		if found == "" {
-			return "", fmt.Errorf("the mail %q holds nothing like %s", m.Subject, pattern)
-		}
-		h.memory[name] = found
-		did += " keeps " + found
-	}
-	if s.Open {
-		if err := h.cloud.Outbox().Open(m.ID); err != nil {
-			return "", fmt.Errorf("opening the mail %q: %w", m.Subject, err)
-		}
-		did += " opens"
-	}
-	if s.Click != "" {
-		to, err := h.visit(ctx, m, s)
-		if err != nil {
-			return "", err
-		}
-		did += " follows a link to " + to
-	}
-	if s.Unsubscribe {
-		r, err := http.NewRequestWithContext(ctx, http.MethodPost, strings.Trim(m.Header("List-Unsubscribe"), "<>"), strings.NewReader("List-Unsubscribe=One-Click"))
-		if err != nil {
-			return "", fmt.Errorf("the mail %q can't be unsubscribed from: %w", m.Subject, err)
-		}
-		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-		status, _, err := send(r)
-		if err != nil || status != http.StatusOK {
-			return "", fmt.Errorf("unsubscribing was answered %d: %w", status, err)
-		}
-		did += " unsubscribes"
-	}
-	return "mail" + did, nil
-}
-
-// visit follows one link of a mail and tells where it leads.
-func (h *hub) visit(ctx context.Context, m ses.Mail, s step) (string, error) {
-	link := regexp.MustCompile(`<a [^>]*href="([^"]+)"[^>]*>` + regexp.QuoteMeta(s.Click) + `<`).FindStringSubmatch(m.HTML)
-	if link == nil {
-		return "", fmt.Errorf("the mail %q has no link %q", m.Subject, s.Click)
-	}
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.ReplaceAll(link[1], "&amp;", "&"), nil)
-	if err != nil {
-		return "", fmt.Errorf("the link %q: %w", s.Click, err)
-	}
-	resp, err := client.Do(r)
-	if err != nil {
-		return "", fmt.Errorf("following the link %q: %w", s.Click, err)
-	}
-	resp.Body.Close()
-	if resp.StatusCode != http.StatusFound {
-		return "", fmt.Errorf("the link %q was answered %d, not %d", s.Click, resp.StatusCode, http.StatusFound)
-	}
-	return resp.Header.Get("Location"), nil
 }
