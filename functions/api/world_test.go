@@ -20,6 +20,7 @@ import (
 	"loophub/functions/api"
 	"loophub/shared/delivery"
 	"loophub/shared/telemetry"
+	"loophub/shared/telemetry/telemetrytest"
 	"loophub/shared/workspace"
 )
 
@@ -248,12 +249,7 @@ func code(t testing.TB, r lambda.LambdaFunctionURLResponse) string {
 // line is the last line of the log.
 func (w *world) line(t testing.TB) map[string]any {
 	t.Helper()
-	lines := strings.Split(strings.TrimSpace(w.log.String()), "\n")
-	var m map[string]any
-	if err := json.Unmarshal([]byte(lines[len(lines)-1]), &m); err != nil {
-		t.Fatal(err)
-	}
-	return m
+	return telemetrytest.Last(t, w.log.String())
 }
 
 var errTable = errors.New("table down: lan@marker.example")

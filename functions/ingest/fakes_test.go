@@ -21,6 +21,7 @@ import (
 	"loophub/functions/ingest"
 	"loophub/shared/delivery"
 	"loophub/shared/telemetry"
+	"loophub/shared/telemetry/telemetrytest"
 	"loophub/shared/workspace"
 )
 
@@ -219,10 +220,5 @@ func (w *world) send(t testing.TB, e events.LambdaFunctionURLRequest) events.Lam
 // line is the last line of the log.
 func (w *world) line(t testing.TB) map[string]any {
 	t.Helper()
-	lines := strings.Split(strings.TrimSpace(w.log.String()), "\n")
-	var m map[string]any
-	if err := json.Unmarshal([]byte(lines[len(lines)-1]), &m); err != nil {
-		t.Fatal(err)
-	}
-	return m
+	return telemetrytest.Last(t, w.log.String())
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -20,6 +19,7 @@ import (
 	"loophub/functions/links"
 	"loophub/shared/delivery"
 	"loophub/shared/telemetry"
+	"loophub/shared/telemetry/telemetrytest"
 )
 
 var now = time.Date(2026, 11, 24, 9, 30, 15, 700_000_000, time.UTC)
@@ -109,12 +109,7 @@ func (w *world) do(t testing.TB, r request) events.LambdaFunctionURLResponse {
 
 func (w *world) line(t testing.TB) map[string]any {
 	t.Helper()
-	lines := strings.Split(strings.TrimSpace(w.log.String()), "\n")
-	var m map[string]any
-	if err := json.Unmarshal([]byte(lines[len(lines)-1]), &m); err != nil {
-		t.Fatal(err)
-	}
-	return m
+	return telemetrytest.Last(t, w.log.String())
 }
 
 func TestClick(t *testing.T) {
