@@ -76,55 +76,79 @@ const races = 8
 
 // take looks at one profile and claims what is to be written of it.
 func (j *job) take(ctx context.Context, w wake) error {
-	members, identities, err := j.hub.Load(ctx, w.fragment)
-	if err != nil {
-		return fmt.Errorf("reading the profile: %w", err)
-	}
-	if len(members) == 0 {
-		return nil // erased, or not there yet: its next change tells
-	}
-	if w.destination == "" && slices.ContainsFunc(members, func(f profile.Fragment) bool { return len(f.Pending) > 0 }) {
-		// Links are being made: it may be a known customer, who is written there already.
-		// When it is due, it is written in any case: links of a delivery that was parked
-		// wait for its replay.
-		return j.hub.Arm(ctx, What(j.plan.Name, w.fragment), j.Now().Add(apart))
-	}
-	view := segment.Combine(members, identities, profile.DefaultLimits)
-	if j.seen[view.ID] {
-		return nil
-	}
-	j.seen[view.ID] = true
-	beside, err := j.beside(ctx, view.Members)
-	if err != nil {
+	for range races {
+		l, ok, err := j.look(ctx, w.fragment)
+		if err != nil || !ok {
+			return err
+		}
+		if l.linking && w.destination == "" {
+			// It may be a known customer, who is written there already. When it is due, it is
+			// written in any case: links of a delivery that was parked wait for its replay.
+			return j.hub.Arm(ctx, What(j.plan.Name, w.fragment), j.Now().Add(apart))
+		}
+		if j.seen[l.members[0]] {
+			return nil
+		}
+		if l.wanted.Next.After(j.Now()) { // before anything that hangs on it
+			if err := j.arm(ctx, l.members[0], l.wanted.Next, w.came); err != nil {
+				return err
+			}
+		}
+		err = j.claim(ctx, &entry{message: w.message, came: w.came, members: l.members, wanted: l.wanted}, w.fragment)
+		if errors.Is(err, profile.ErrLost) {
+			continue
+		}
+		j.seen[l.members[0]] = true
 		return err
 	}
+	return profile.ErrLost
+}
+
+// looked is a profile as the destination should hold it.
+type looked struct {
+	members []profile.ID // the least first
+	linking bool         // its links are being made
+	wanted  plan.Wanted
+}
+
+func (l looked) same(o looked) bool {
+	return slices.Equal(l.members, o.members) && l.wanted.In == o.wanted.In && maps.Equal(l.wanted.Values, o.wanted.Values)
+}
+
+// look reads a profile and decides what the destination should hold of it. ok is
+// false where it was erased, or is not there yet: its next change tells.
+func (j *job) look(ctx context.Context, fragment profile.ID) (l looked, ok bool, err error) {
+	members, identities, err := j.hub.Load(ctx, fragment)
+	if err != nil || len(members) == 0 {
+		if err != nil {
+			err = fmt.Errorf("reading the profile: %w", err)
+		}
+		return l, false, err
+	}
+	l.linking = slices.ContainsFunc(members, func(f profile.Fragment) bool { return len(f.Pending) > 0 })
+	view := segment.Combine(members, identities, profile.DefaultLimits)
+	l.members = view.Members
+	beside, err := j.beside(ctx, view.Members)
+	if err != nil {
+		return l, false, err
+	}
 	now := j.Now()
-	wanted, err := j.plan.Wanted(view, beside, now)
-	if err == nil && !wanted.Older.IsZero() {
+	l.wanted, err = j.plan.Wanted(view, beside, now)
+	if err == nil && !l.wanted.Older.IsZero() {
 		var older []profile.Order
 		for _, f := range members {
-			l, err := j.hub.OlderOrders(ctx, f.ID, wanted.Older)
+			more, err := j.hub.OlderOrders(ctx, f.ID, l.wanted.Older)
 			if err != nil {
-				return fmt.Errorf("reading older orders: %w", err)
+				return l, false, fmt.Errorf("reading older orders: %w", err)
 			}
-			older = append(older, l...)
+			older = append(older, more...)
 		}
-		wanted, err = j.plan.Wanted(view.With(older, wanted.Older), beside, now)
+		l.wanted, err = j.plan.Wanted(view.With(older, l.wanted.Older), beside, now)
 	}
 	if err != nil {
-		return fmt.Errorf("deciding what %s should hold: %w", j.plan.Name, err)
+		return l, false, fmt.Errorf("deciding what %s should hold: %w", j.plan.Name, err)
 	}
-	if wanted.Next.After(now) { // before anything that hangs on it
-		if err := j.arm(ctx, view.ID, wanted.Next, w.came); err != nil {
-			return err
-		}
-	}
-	for range races {
-		if err = j.claim(ctx, &entry{message: w.message, came: w.came, members: view.Members, wanted: wanted}); !errors.Is(err, profile.ErrLost) {
-			return err
-		}
-	}
-	return err
+	return l, true, nil
 }
 
 // beside reads what is known of a profile beside its fragments.
@@ -151,14 +175,16 @@ const (
 )
 
 // claim decides what comes next for a profile, and puts down what is about to be
-// written before anything is.
-func (j *job) claim(ctx context.Context, e *entry) error {
+// written before anything is. It looks at the profile once more after the ledger was
+// read: what was wanted before may be older than what the ledger's last writer wrote.
+func (j *job) claim(ctx context.Context, e *entry, fragment profile.ID) error {
 	ledgers, err := j.hub.Ledgers(ctx, e.members, j.plan.Name)
 	if err != nil {
 		return fmt.Errorf("reading the ledger: %w", err)
 	}
 	e.ledger = chosen(ledgers, e.members[0])
-	if !e.wanted.In { // what stands there stays; what may be on its way is still looked for
+	in := e.wanted.In
+	if !in { // what stands there stays; what may be on its way is still looked for
 		if len(e.ledger.Pending) == 0 {
 			return nil
 		}
@@ -177,6 +203,12 @@ func (j *job) claim(ctx context.Context, e *entry) error {
 	}
 	if step.Do == plan.Wait {
 		return j.arm(ctx, e.ledger.Fragment, step.Until, e.came)
+	}
+	first := looked{members: e.members, wanted: e.wanted}
+	if second, ok, err := j.look(ctx, fragment); err != nil || !ok {
+		return err
+	} else if in && !second.same(first) {
+		return profile.ErrLost
 	}
 	if len(j.entries) == 0 {
 		j.since = now

@@ -110,6 +110,13 @@ func (j Journey) MayEnter(heads []Head, v segment.View, segments []string, now t
 	return Verdict{In: d.In && d.Older.IsZero(), Why: "the trigger's rule: " + reason(d), Older: d.Older, Rule: d.Why}, nil
 }
 
+// mostADay is how often a person enters a journey within a day. Journeys whose tags
+// move people into each other's segments would let them in for ever.
+const (
+	mostADay = 24
+	aDay     = 24 * time.Hour
+)
+
 // again says why nobody comes in again; "" = nothing speaks against it.
 func (j Journey) again(heads []Head, now time.Time) string {
 	for _, h := range heads {
@@ -118,6 +125,8 @@ func (j Journey) again(heads []Head, now time.Time) string {
 		case h.Entry == "":
 		case h.Open():
 			return "entry " + h.Entry + " goes on"
+		case h.Times >= mostADay && now.Before(time.UnixMilli(h.Day).Add(aDay)):
+			return fmt.Sprintf("it began %d times since %s, which looks like a loop; it may begin again a day after that", h.Times, stamp(h.Day))
 		case j.def.ReEntry.Always:
 		case j.def.ReEntry.After == 0:
 			return "entry " + h.Entry + " was there, and nobody enters twice"

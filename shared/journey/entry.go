@@ -143,6 +143,8 @@ type Head struct {
 	Due        int64      `json:"due,omitempty"`     // when to look at it again, Unix ms
 	Listens    []string   `json:"listens,omitempty"` // events that concern the entry as it stands
 	Date       int64      `json:"date,omitempty"`    // the next day that is armed, Unix ms
+	Times      int        `json:"times,omitempty"`   // entries within the day that began then
+	Day        int64      `json:"day,omitempty"`     // Unix ms
 }
 
 // Open tells whether its entry goes on.
@@ -151,7 +153,15 @@ func (h Head) Open() bool { return h.Status == Active || h.Status == Holdout }
 // Head is the head that an entry has, given the one before.
 func (j Journey) Head(e Entry, before Head) Head {
 	h := Head{Fragment: e.Fragment, Journey: e.Journey, Revision: before.Revision, Date: before.Date, Entry: e.ID,
-		Definition: e.Definition, Person: e.Person, Status: e.Status, Began: e.Began, Ended: e.Ended, Due: e.Due}
+		Definition: e.Definition, Person: e.Person, Status: e.Status, Began: e.Began, Ended: e.Ended, Due: e.Due,
+		Times: before.Times, Day: before.Day}
+	switch {
+	case e.ID == before.Entry:
+	case h.Times > 0 && e.Began < h.Day+aDay.Milliseconds():
+		h.Times++
+	default:
+		h.Times, h.Day = 1, e.Began
+	}
 	if !e.Open() {
 		return h
 	}

@@ -413,6 +413,36 @@ func TestReEntry(t *testing.T) {
 	}
 }
 
+// TestLoopsEnd: whoever is let in again and again within a day stays out after a
+// while, and comes in again the next day.
+func TestLoopsEnd(t *testing.T) {
+	def := steps(send("plain"))
+	def.ReEntry = workspace.ReEntry{Always: true}
+	j := compile(t, def)
+	var h journey.Head
+	entries := func(from time.Time) (n int) {
+		for i := range 200 {
+			now := from.Add(time.Duration(i) * time.Minute)
+			v, err := j.MayEnter([]journey.Head{h}, segment.View{}, nil, now)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !v.In {
+				continue
+			}
+			n++
+			e := journey.Entry{ID: fmt.Sprint(now.UnixMilli()), Journey: "come-back", Fragment: lan, Status: journey.Active, Began: now.UnixMilli()}
+			h = j.Head(e, h)
+			e.Status, e.Ended = journey.Finished, now.UnixMilli()
+			h = j.Head(e, h)
+		}
+		return n
+	}
+	if first, second := entries(noon), entries(noon.Add(aDay)); first != 24 || second != 24 {
+		t.Errorf("%d entries on one day, %d on the next", first, second)
+	}
+}
+
 func TestDays(t *testing.T) {
 	def := steps(send("plain"))
 	def.Trigger.Date = &workspace.Date{Trait: "birthday", Before: 3 * aDay, At: "09:00"}
