@@ -244,7 +244,7 @@ func TestMessagesThatSayNothing(t *testing.T) {
 // a worker may die before or after any of them. No field is ever written with the
 // value that it has, and at rest the ledgers say what HubSpot holds.
 func TestInterleavings(t *testing.T) {
-	seeds := uint64(150)
+	seeds := uint64(400)
 	if testing.Short() {
 		seeds = 40
 	}
