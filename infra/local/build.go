@@ -24,6 +24,9 @@ import (
 // buildStores makes what keeps data, and the dispatcher in front of it.
 func (c *Cloud) buildStores() error {
 	c.dispatcher = dispatch.New(c.policies)
+	if c.options.Driver != nil {
+		c.dispatcher.Guard(c.options.Driver)
+	}
 	var err error
 	if c.tables, err = newTables(c.clock, c.stack.Tables); err != nil {
 		return err
@@ -34,6 +37,9 @@ func (c *Cloud) buildStores() error {
 	}
 	if c.queues, err = sqs.New(c.clock, queues); err != nil {
 		return err
+	}
+	if c.options.Driver != nil {
+		c.queues.Pick = c.options.Driver.Pick
 	}
 	c.parameters = ssm.New(c.clock, template.Region, template.Account)
 	for _, p := range c.stack.Parameters {
@@ -116,11 +122,13 @@ func (c *Cloud) buildFunctions() error {
 	if len(missing) > 0 {
 		return fmt.Errorf("handlers without a function in the template: %v", slices.Sorted(maps.Keys(missing)))
 	}
+	cfg := lambda.Config{Region: template.Region, Timers: c.clock, Tracker: c.tracker,
+		SDK: func(role string) aws.Config { return c.Config(role) }, Functions: functions}
+	if c.options.Driver != nil {
+		cfg.Adapt = c.options.Driver.Adapt
+	}
 	var err error
-	c.functions, err = lambda.New(lambda.Config{
-		Region: template.Region, Timers: c.clock, Tracker: c.tracker,
-		SDK: func(role string) aws.Config { return c.Config(role) }, Functions: functions,
-	})
+	c.functions, err = lambda.New(cfg)
 	return err
 }
 

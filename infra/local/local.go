@@ -39,6 +39,8 @@ type Options struct {
 	// Front, if not "", is where FrontDoor will be served, ending in a slash: what functions are told of each other's
 	// addresses is this one then, so that a browser can follow a link from a message.
 	Front string
+	// Driver decides what happens when; nil is Live: everything as soon as it can, on the clock given.
+	Driver Driver
 	// Tail, if not nil, sees every event of a bus and every line of a function. It must not block.
 	Tail func(Line)
 }
@@ -49,6 +51,17 @@ type Line struct {
 	Source string // the name of a bus, or a stage
 	Event  bool   // an event on the bus; else a line that a function wrote
 	Text   string // JSON
+}
+
+// Driver decides what happens when, and what goes wrong.
+type Driver interface {
+	dispatch.Gate
+	// Turn returns when a piece of work that nobody waits for may go on: a poll, a delivery, an asynchronous event.
+	Turn(name string)
+	// Adapt changes what an instance of a function finds before it starts.
+	Adapt(instance string, e *lambda.Environment)
+	// Pick chooses one of n visible messages of a queue: no order is promised among them.
+	Pick(n int) int
 }
 
 // Cloud is one template at work.
@@ -88,6 +101,9 @@ func New(synthesized []byte, o Options) (*Cloud, error) {
 		return nil, err
 	}
 	c := &Cloud{options: o, clock: o.Clock, tracker: &work.Tracker{}, stack: stack}
+	if o.Driver != nil {
+		c.tracker.Turn = o.Driver.Turn
+	}
 	for _, build := range []func() error{c.buildPolicies, c.buildStores, c.buildFunctions, c.buildEvents, c.buildSchedules, c.buildMail} {
 		if err := build(); err != nil {
 			return nil, fmt.Errorf("building the local cloud: %w", err)

@@ -32,7 +32,7 @@ func New(d deps.Deps) (lambda.Handler, error) {
 		Definitions: definition.NewReader(db, nil, hubTable, "", d.Now),
 		Hub:         func(workspace string) attribution.Hub { return part{table.In(workspace)} },
 		StepLimit:   hub.CreditStep,
-		Pause:       deps.Pause(20 * time.Millisecond),
+		Pause:       d.Pause(20 * time.Millisecond),
 		Log:         telemetry.New(d.Output(), "attribution"),
 		Now:         d.Now,
 	}), nil

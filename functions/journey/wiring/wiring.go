@@ -44,7 +44,7 @@ func New(d deps.Deps) (lambda.Handler, error) {
 		Hub:         func(id string) stage.Hub { return part{table.In(id)} },
 		// What it puts there is small; it opens no delivery.
 		Tags:  tagger{inbox.New(db, inboxTable, nil), source},
-		Pause: deps.Pause(20 * time.Millisecond),
+		Pause: d.Pause(20 * time.Millisecond),
 		Log:   telemetry.New(d.Output(), stage.Name),
 		Now:   d.Now,
 	}), nil

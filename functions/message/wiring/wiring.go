@@ -46,7 +46,7 @@ func New(d deps.Deps) (lambda.Handler, error) {
 		Hub:         func(workspace string) stage.Hub { return part{table.In(workspace)} },
 		Mailer:      mail.New(d.Config, configuration),
 		Links:       links,
-		Pause:       deps.Pause(pause),
+		Pause:       d.Pause(pause),
 		Log:         telemetry.New(d.Output(), stage.Name),
 		Now:         d.Now,
 	}).Handle), nil

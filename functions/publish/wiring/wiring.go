@@ -22,7 +22,7 @@ func New(d deps.Deps) (lambda.Handler, error) {
 	}
 	return publish.New(publish.Config{
 		Bus:   bus.New(eventbridge.NewFromConfig(d.Config), name),
-		Pause: deps.Pause(100 * time.Millisecond),
+		Pause: d.Pause(100 * time.Millisecond),
 		Log:   telemetry.New(d.Output(), "publish"),
 		Now:   d.Now,
 	}), nil

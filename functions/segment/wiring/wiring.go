@@ -30,7 +30,7 @@ func New(d deps.Deps) (lambda.Handler, error) {
 	return lambda.NewHandler(segment.New(segment.Config{
 		Definitions: definition.NewReader(db, nil, hubTable, "", d.Now),
 		Hub:         func(workspace string) segment.Hub { return part{table.In(workspace)} },
-		Pause:       deps.Pause(50 * time.Millisecond),
+		Pause:       d.Pause(50 * time.Millisecond),
 		Log:         telemetry.New(d.Output(), "segment"),
 		Now:         d.Now,
 	}).Handle), nil

@@ -49,7 +49,7 @@ func New(d deps.Deps) (lambda.Handler, error) {
 		Retry:       retry.New(sqs.NewFromConfig(d.Config), retryQueue),
 		Hub:         func(workspace string) unify.Hub { return table.In(workspace) },
 		Echo:        hub.NewEcho(table, outbound(definitions, connectors)),
-		Pause:       deps.Pause(20 * time.Millisecond),
+		Pause:       d.Pause(20 * time.Millisecond),
 		Paused: func(ctx context.Context, id, connection string) (bool, error) {
 			return controls.Paused(ctx, id, workspace.ControlConnection, connection)
 		},

@@ -5,7 +5,6 @@ package wiring
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
 	"net/http"
 	"strings"
 	"time"
@@ -32,7 +31,11 @@ func New(d deps.Deps) (lambda.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	return join(d, outside{simulators, outbound.Guarded(len(simulators) > 0), pause, rand.Float64})
+	transport := d.Transport
+	if transport == nil {
+		transport = outbound.Guarded(len(simulators) > 0)
+	}
+	return join(d, outside{simulators, transport, deps.Wait, d.Float})
 }
 
 // outside is what tests put others in the place of: systems, waiting and chance.
@@ -100,15 +103,4 @@ func simulators(text string) (map[string]string, error) {
 		m[name] = url
 	}
 	return m, nil
-}
-
-func pause(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }

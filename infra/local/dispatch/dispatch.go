@@ -17,6 +17,9 @@ type Call struct {
 	Principal string        // role ARN of the caller, "" = the account itself (unrestricted)
 	Body      []byte        // request body, decoded of transfer framing
 	Request   *http.Request // for headers, path and query (S3)
+	// Partial asks a service to fail a part of a batch's entries, in the operation's own words; operations without
+	// entries take no notice. No caller can ask for it: it is a fault.
+	Partial bool
 }
 
 // Reply is what a service answers.
@@ -32,6 +35,33 @@ type Service interface {
 	Serve(ctx context.Context, c Call) (Reply, error)
 	// Needs names what the caller must be allowed to do for this call.
 	Needs(c Call) ([]Need, error)
+}
+
+// Gate stands before every call. It may hold a call back, carry it out more than once, refuse it by an error of AWS, or
+// lose the reply: then its own error is what the caller's transport reports. A gate that does nothing returns serve(c), nil.
+type Gate interface {
+	Pass(ctx context.Context, c Call, serve func(Call) Reply, refuse func(*Error) Reply) (Reply, error)
+}
+
+// Invocation is the run of a function that a call belongs to.
+type Invocation struct {
+	Function string
+	ID       string
+	// Kill ends it at once: whatever it still asks for does not happen, and nobody hears its result.
+	Kill func()
+}
+
+type invocationKey struct{}
+
+// WithInvocation returns the context of an invocation.
+func WithInvocation(ctx context.Context, i Invocation) context.Context {
+	return context.WithValue(ctx, invocationKey{}, i)
+}
+
+// InvocationOf is the invocation that a context belongs to; the zero one is a caller from outside.
+func InvocationOf(ctx context.Context) Invocation {
+	i, _ := ctx.Value(invocationKey{}).(Invocation)
+	return i
 }
 
 // Need is one permission: an action such as "dynamodb:PutItem" and the ARN that it acts upon.

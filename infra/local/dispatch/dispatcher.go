@@ -22,6 +22,7 @@ type Authoriser interface {
 // Dispatcher recognises, authorises, counts and serves calls. Services are registered before the first call.
 type Dispatcher struct {
 	authoriser Authoriser
+	gate       Gate
 	services   map[string]Service
 	serial     atomic.Uint64
 
@@ -52,6 +53,9 @@ func New(a Authoriser) *Dispatcher {
 
 // Register adds a service under the name that Call.Service carries.
 func (d *Dispatcher) Register(name string, s Service) { d.services[name] = s }
+
+// Guard puts a gate before every call.
+func (d *Dispatcher) Guard(g Gate) { d.gate = g }
 
 // Admit issues the access key of a principal. The key id is a function of the principal: a program that keeps it finds
 // it valid after a restart. There is no secret to speak of, since the loopback door does not check signatures.
@@ -85,20 +89,37 @@ func (d *Dispatcher) Operations(principal string) []string {
 	return slices.Compact(out)
 }
 
-// serve carries a recognised call through to its reply; every error is a reply too.
-func (d *Dispatcher) serve(ctx context.Context, c Call, p protocol) Reply {
-	reply, err := d.try(ctx, c)
-	code := ""
-	if err != nil {
-		e := asError(err)
-		code = e.Code
-		reply = p.refuse(e)
+// serve carries a recognised call through the gate to its reply; every error of AWS is a reply too.
+func (d *Dispatcher) serve(ctx context.Context, c Call, p protocol) (Reply, error) {
+	refuse := func(e *Error) Reply {
+		d.count(c, e.Code)
+		return p.refuse(e)
 	}
-	d.mu.Lock()
-	d.counts[Count{c.Principal, c.Service, c.Operation, code}]++
-	d.mu.Unlock()
+	serve := func(c Call) Reply {
+		reply, err := d.try(ctx, c)
+		if err != nil {
+			return refuse(asError(err))
+		}
+		d.count(c, "")
+		return reply
+	}
+	var reply Reply
+	if d.gate == nil {
+		reply = serve(c)
+	} else {
+		var err error
+		if reply, err = d.gate.Pass(ctx, c, serve, refuse); err != nil {
+			return Reply{}, err
+		}
+	}
 	p.finish(&reply, d.requestID())
-	return reply
+	return reply, nil
+}
+
+func (d *Dispatcher) count(c Call, code string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.counts[Count{c.Principal, c.Service, c.Operation, code}]++
 }
 
 func (d *Dispatcher) try(ctx context.Context, c Call) (Reply, error) {

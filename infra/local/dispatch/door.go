@@ -87,7 +87,8 @@ func (d *Dispatcher) holder(s scope) (string, *Error) {
 	return principal, nil
 }
 
-// call reads a request and serves it. The error is the transport's: a body that could not be read.
+// call reads a request and serves it. The error is the transport's: a body that could not be read, a reply
+// that a gate has lost.
 func (d *Dispatcher) call(ctx context.Context, r *http.Request, who func(scope) (string, *Error)) (Reply, error) {
 	p, operation, unknown := recognise(r)
 	body, trailer, err := readBody(r)
@@ -116,7 +117,7 @@ func (d *Dispatcher) call(ctx context.Context, r *http.Request, who func(scope) 
 	}
 	c := Call{Service: p.service, Operation: operation, Principal: principal, Body: body,
 		Request: withTrailer(r, trailer)}
-	return d.serve(ctx, c, p), nil
+	return d.serve(ctx, c, p)
 }
 
 func readBody(r *http.Request) (body []byte, trailer http.Header, err error) {

@@ -85,7 +85,7 @@ func New(cfg Config) (*Service, error) {
 		}
 		s.rules[r.Bus] = append(s.rules[r.Bus], rule{r, p})
 	}
-	s.loop = work.NewLoop(cfg.Tracker, s.deliverNext)
+	s.loop = work.NewLoop(cfg.Tracker, "events", s.deliverNext)
 	return s, nil
 }
 

@@ -35,7 +35,7 @@ func (s *Service) InvokeAsync(name string, payload []byte) error {
 			Message: fmt.Sprintf("Request must be smaller than %d bytes for the InvokeFunction operation", MaxAsyncPayload)}
 	}
 	e := &event{function: f, id: s.requestID(), payload: payload, arrived: s.cfg.Timers.Now()}
-	s.cfg.Tracker.Go(e.attempt)
+	e.start()
 	return nil
 }
 
@@ -46,6 +46,10 @@ type event struct {
 	payload  []byte
 	arrived  time.Time
 	attempts int
+}
+
+func (e *event) start() {
+	e.function.service.cfg.Tracker.Go("event "+e.id+" → "+e.function.Name, e.attempt)
 }
 
 // attempt runs the function; a failure is tried again after one minute, the next after two.
@@ -67,7 +71,7 @@ func (e *event) attempt() {
 	case next.Sub(e.arrived) > policy.MaxAge:
 		e.giveUp("EventAgeExceeded", now, r)
 	default:
-		s.cfg.Timers.At(next, func() { s.cfg.Tracker.Go(e.attempt) })
+		s.cfg.Timers.At(next, e.start)
 	}
 }
 

@@ -15,10 +15,13 @@ import (
 	"github.com/aws/aws-lambda-go/lambda/messages"
 	"github.com/aws/aws-lambda-go/lambdacontext"
 	"github.com/aws/aws-sdk-go-v2/aws"
+
+	"loophub/infra/local/dispatch"
 )
 
 // instance is one execution environment. It serves one invocation at a time.
 type instance struct {
+	number  int // of the function's instances
 	handler lambda.Handler
 	dead    atomic.Bool
 }
@@ -57,7 +60,7 @@ func (f *function) lend() *instance {
 		return i
 	}
 	f.starts++
-	return &instance{}
+	return &instance{number: f.starts}
 }
 
 func (f *function) giveBack(i *instance, broken bool) {
@@ -81,18 +84,28 @@ type outcome struct {
 func (f *function) run(i *instance, id string, payload []byte) ([]byte, *failure) {
 	ctx, cancel := context.WithTimeout(f.service.life, f.Timeout)
 	defer cancel()
+	ctx, end := context.WithCancelCause(ctx)
+	defer end(nil)
+	ctx = dispatch.WithInvocation(ctx, dispatch.Invocation{Function: f.Name, ID: id, Kill: func() {
+		i.dead.Store(true)
+		end(errDead)
+	}})
 	ctx = lambdacontext.NewContext(f.service.cfg.Tracker.With(ctx), &lambdacontext.LambdaContext{AwsRequestID: id, InvokedFunctionArn: f.ARN})
 	done := make(chan outcome, 1)
 	go func() { done <- f.call(ctx, i, id, payload) }()
 	select {
 	case o := <-done:
-		return o.payload, o.failed
+		if !i.dead.Load() {
+			return o.payload, o.failed
+		}
 	case <-ctx.Done():
 	}
-	select {
-	case o := <-done: // it ended at the same moment
-		return o.payload, o.failed
-	default:
+	if !i.dead.Load() {
+		select {
+		case o := <-done: // it ended at the same moment
+			return o.payload, o.failed
+		default:
+		}
 	}
 	i.dead.Store(true)
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
@@ -136,7 +149,11 @@ func (f *function) call(ctx context.Context, i *instance, id string, payload []b
 func (f *function) environment(i *instance) Environment {
 	cfg := f.service.cfg.SDK(f.Role)
 	cfg.HTTPClient = lifeline{i, cfg.HTTPClient}
-	return Environment{Config: cfg, Getenv: f.getenv, Now: f.service.cfg.Timers.Now, Log: f.out}
+	e := Environment{Config: cfg, Getenv: f.getenv, Now: f.service.cfg.Timers.Now, Log: f.out}
+	if adapt := f.service.cfg.Adapt; adapt != nil {
+		adapt(fmt.Sprintf("%s/%d", f.Name, i.number), &e)
+	}
+	return e
 }
 
 // lifeline ends with its instance: whatever a dead one still asks for does not happen.

@@ -28,6 +28,9 @@ type Environment struct {
 	Getenv func(string) string // the variables of the template and those that Lambda sets
 	Now    func() time.Time    // the local cloud's clock
 	Log    io.Writer           // lines written here arrive in the function's log group
+	Random io.Reader           // nil: the machine's own
+	// Transport carries requests to systems outside of AWS; nil: the open internet.
+	Transport http.RoundTripper
 }
 
 // Factory starts an instance: what a function does before its first invocation.
@@ -56,7 +59,9 @@ type Config struct {
 	Timers  clock.Timers
 	Tracker *work.Tracker
 	// SDK returns the configuration of the AWS SDK for a role.
-	SDK       func(role string) aws.Config
+	SDK func(role string) aws.Config
+	// Adapt, if not nil, changes what an instance finds, before it starts. Its name is the function's and a number.
+	Adapt     func(instance string, e *Environment)
 	Functions []Function
 }
 

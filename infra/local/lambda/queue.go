@@ -52,7 +52,7 @@ func (s *Service) MapQueue(m QueueMapping) error {
 	p := &queuePoller{QueueMapping: m, function: f, service: s}
 	loops := make([]*work.Loop, m.Concurrency)
 	for i := range loops {
-		loops[i] = s.keep(work.NewLoop(s.cfg.Tracker, p.step))
+		loops[i] = s.keep(work.NewLoop(s.cfg.Tracker, fmt.Sprintf("poller %d %s → %s", i, m.SourceARN, f.Name), p.step))
 	}
 	wake := func() {
 		for _, l := range loops {

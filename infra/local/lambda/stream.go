@@ -70,7 +70,7 @@ func (s *Service) MapStream(m StreamMapping) error {
 	if m.FromLatest {
 		p.position = m.Stream.Latest()
 	}
-	loop := s.keep(work.NewLoop(s.cfg.Tracker, p.step))
+	loop := s.keep(work.NewLoop(s.cfg.Tracker, "poller "+m.SourceARN+" → "+f.Name, p.step))
 	m.Stream.Watch(loop.Wake)
 	loop.Wake()
 	return nil

@@ -141,7 +141,7 @@ func New(cfg Config) (*Service, error) {
 		}
 		s.sets[set.Name] = set
 	}
-	s.loop = work.NewLoop(cfg.Tracker, s.publishNext)
+	s.loop = work.NewLoop(cfg.Tracker, "ses", s.publishNext)
 	return s, nil
 }
 

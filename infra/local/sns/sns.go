@@ -74,7 +74,7 @@ func New(cfg Config) *Service {
 	for _, t := range cfg.Topics {
 		s.topics[t.ARN] = t
 	}
-	s.loop = work.NewLoop(cfg.Tracker, s.deliverNext)
+	s.loop = work.NewLoop(cfg.Tracker, "sns", s.deliverNext)
 	return s
 }
 

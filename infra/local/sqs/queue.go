@@ -34,6 +34,9 @@ const (
 // Service holds the queues. One lock guards all of them, since redrive crosses from one to another; it is never held
 // while a caller waits or is called back.
 type Service struct {
+	// Pick, if not nil, chooses one of n visible messages, the oldest being 0. Set it before the first call.
+	Pick func(n int) int
+
 	timers clock.Timers
 
 	mu     sync.Mutex

@@ -1,6 +1,7 @@
 package sqs
 
 import (
+	"cmp"
 	"container/heap"
 	"context"
 	"encoding/base64"
@@ -137,7 +138,7 @@ func (s *Service) take(q *queue, count int, visibility time.Duration) (out []Mes
 	q.settle(now)
 	var dead *queue
 	for len(out) < count && len(q.ready.list) > 0 {
-		m := q.ready.list[0]
+		m := s.next(q)
 		if q.DeadLetter != "" && m.receives >= q.MaxReceive {
 			dead = s.byARN[q.DeadLetter]
 			s.redrive(q, dead, m)
@@ -148,7 +149,7 @@ func (s *Service) take(q *queue, count int, visibility time.Duration) (out []Mes
 		if m.first.IsZero() {
 			m.first = now
 		}
-		heap.Pop(&q.ready)
+		heap.Remove(&q.ready, m.index)
 		m.returns = now.Add(visibility)
 		heap.Push(&q.hidden, m)
 		out = append(out, m.received())
@@ -158,6 +159,15 @@ func (s *Service) take(q *queue, count int, visibility time.Duration) (out []Mes
 		return out, func() {}
 	}
 	return out, s.rouse(dead)
+}
+
+// next is the visible message that is handed out first.
+func (s *Service) next(q *queue) *message {
+	if s.Pick == nil {
+		return q.ready.list[0]
+	}
+	oldest := slices.SortedFunc(slices.Values(q.ready.list), func(a, b *message) int { return cmp.Compare(a.serial, b.serial) })
+	return oldest[s.Pick(len(oldest))]
 }
 
 // redrive moves a message. It keeps its id, age and count of receives.

@@ -9,6 +9,10 @@ import (
 // Tracker counts tasks. Whatever causes a task begins it before it returns to its own caller; so a count of zero means
 // that nothing follows any more from what was asked.
 type Tracker struct {
+	// Turn, if not nil, is asked by name before each piece of work that nobody waits for, and returns when that piece may
+	// go on. Set it before the first.
+	Turn func(name string)
+
 	mu    sync.Mutex
 	count int           // below zero for a moment when a task ends while its parked call has yet to notice
 	rest  chan struct{} // closed when count falls to zero; nil while nobody waits
@@ -26,13 +30,26 @@ func (t *Tracker) begin() {
 	t.count++
 }
 
-// Go runs f on a counted goroutine.
-func (t *Tracker) Go(f func()) {
+// Go runs f on a counted goroutine, when it is its turn.
+func (t *Tracker) Go(name string, f func()) {
+	t.spawn(func() {
+		t.turn(name)
+		f()
+	})
+}
+
+func (t *Tracker) spawn(f func()) {
 	end := t.Begin()
 	go func() {
 		defer end()
 		f()
 	}()
+}
+
+func (t *Tracker) turn(name string) {
+	if t.Turn != nil {
+		t.Turn(name)
+	}
 }
 
 func (t *Tracker) end() {
@@ -85,6 +102,7 @@ func Park(ctx context.Context) (resume func()) {
 // Loop does a kind of work on one goroutine at a time, and on none while there is nothing to do.
 type Loop struct {
 	tracker *Tracker
+	name    string
 	step    func() bool // does one piece; false when it found none
 
 	mu             sync.Mutex
@@ -92,8 +110,10 @@ type Loop struct {
 	stopped        bool
 }
 
-// NewLoop returns a loop at rest.
-func NewLoop(t *Tracker, step func() bool) *Loop { return &Loop{tracker: t, step: step} }
+// NewLoop returns a loop at rest. Its name says whose work it does, in few words.
+func NewLoop(t *Tracker, name string, step func() bool) *Loop {
+	return &Loop{tracker: t, name: name, step: step}
+}
 
 // Wake says that there may be work. When it returns, that work counts as in flight.
 func (l *Loop) Wake() {
@@ -104,7 +124,7 @@ func (l *Loop) Wake() {
 		return
 	}
 	l.running = true
-	l.tracker.Go(l.run)
+	l.tracker.spawn(l.run)
 }
 
 // Stop lets the loop end after the piece at hand. It does not wait.
@@ -116,9 +136,18 @@ func (l *Loop) Stop() {
 
 func (l *Loop) run() {
 	for l.more() {
-		for l.step() && !l.ended() {
+		for l.turn() && l.step() {
 		}
 	}
+}
+
+// turn waits until the next piece may be done; it is false when none may any more.
+func (l *Loop) turn() bool {
+	if l.ended() {
+		return false
+	}
+	l.tracker.turn(l.name)
+	return !l.ended()
 }
 
 func (l *Loop) more() bool {

@@ -11,8 +11,8 @@ func TestIdleWaitsForATaskThatATaskBegan(t *testing.T) {
 	var tr Tracker
 	var done atomic.Int32
 	release := make(chan struct{})
-	tr.Go(func() {
-		tr.Go(func() {
+	tr.Go("a task", func() {
+		tr.Go("a task", func() {
 			<-release
 			done.Add(1)
 		})
@@ -49,7 +49,7 @@ func TestIdleGivesUpWithItsContext(t *testing.T) {
 func TestLoopDoesAllWorkOneAtATime(t *testing.T) {
 	var tr Tracker
 	var todo, done, running atomic.Int32
-	l := NewLoop(&tr, func() bool {
+	l := NewLoop(&tr, "a loop", func() bool {
 		if running.Add(1) != 1 {
 			t.Error("two steps at a time")
 		}
@@ -82,7 +82,7 @@ func TestLoopDoesAllWorkOneAtATime(t *testing.T) {
 func TestAParkedTaskIsAtRestUntilItIsResumed(t *testing.T) {
 	var tr Tracker
 	resumed, finish := make(chan func(), 1), make(chan struct{})
-	tr.Go(func() {
+	tr.Go("a task", func() {
 		resumed <- Park(tr.With(context.Background()))
 		<-finish
 	})

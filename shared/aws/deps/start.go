@@ -3,7 +3,6 @@ package deps
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
 	"os"
 	"time"
 
@@ -24,19 +23,4 @@ func Start(stage string, getenv func(string) string, wire func(Deps) (lambda.Han
 	}
 	fmt.Fprintf(os.Stderr, "starting %s: %v\n", stage, err)
 	os.Exit(1)
-}
-
-// Pause gives a function that waits a random part of base, doubled with every
-// attempt, or until ctx ends.
-func Pause(base time.Duration) func(ctx context.Context, attempt int) error {
-	return func(ctx context.Context, attempt int) error {
-		t := time.NewTimer(rand.N(base << attempt))
-		defer t.Stop()
-		select {
-		case <-t.C:
-			return nil
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
 }
