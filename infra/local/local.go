@@ -223,6 +223,19 @@ func (c *Cloud) Skip(ctx context.Context, target time.Time, wake func() (time.Ti
 	}
 }
 
+// Schedules are the template's, for whoever lets time pass in a way of its own.
+func (c *Cloud) Schedules() *scheduler.Scheduler { return c.schedules }
+
+// Table is a table by its logical id, to look behind the doors; nil if there is none.
+func (c *Cloud) Table(logicalID string) *dynamodb.Table {
+	for _, t := range c.stack.Tables {
+		if t.LogicalID == logicalID {
+			return c.tables.Table(t.Name)
+		}
+	}
+	return nil
+}
+
 // Outbox holds the mails that were sent, and lets their recipients open, follow, return or denounce them.
 func (c *Cloud) Outbox() *ses.Service { return c.mails }
 
