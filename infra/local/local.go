@@ -60,6 +60,9 @@ type Driver interface {
 	Turn(name string)
 	// Adapt changes what an instance of a function finds before it starts.
 	Adapt(instance string, e *lambda.Environment)
+	// Ended is asked at the end of every invocation of a function, before its caller hears of it, what the caller shall
+	// hear: r, if nothing is to go wrong.
+	Ended(i dispatch.Invocation, payload []byte, r lambda.Result) lambda.Result
 	// Pick chooses one of n visible messages of a queue: no order is promised among them.
 	Pick(n int) int
 }
