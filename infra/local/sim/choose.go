@@ -1,13 +1,12 @@
 package sim
 
 import (
-	"cmp"
 	"slices"
 	"time"
 )
 
-// choose takes one of those who wait out of the list, by the seed. Nobody runs meanwhile, so that the list depends on
-// what has happened alone; its order is made so too.
+// choose takes one of those who wait out of the list, by the seed. Nobody runs meanwhile, so that the list, which is
+// ordered by name, depends on what has happened alone.
 func (w *World) choose() *parked {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -16,20 +15,38 @@ func (w *World) choose() *parked {
 	default:
 	}
 	now := w.Now()
-	slices.SortStableFunc(w.parked, func(a, b *parked) int { return cmp.Compare(a.name, b.name) })
-	var may []int
-	for i, p := range w.parked {
+	may := 0
+	for _, p := range w.parked {
 		if !p.from.After(now) {
-			may = append(may, i)
+			may++
 		}
 	}
-	if len(may) == 0 {
+	if may == 0 {
 		return nil
 	}
-	i := may[w.chance.IntN(len(may))]
-	p := w.parked[i]
-	w.parked = slices.Delete(w.parked, i, i+1)
-	return p
+	left := w.chance.IntN(may)
+	for i, p := range w.parked {
+		if p.from.After(now) {
+			continue
+		}
+		if left == 0 {
+			w.parked = slices.Delete(w.parked, i, i+1)
+			return p
+		}
+		left--
+	}
+	return nil
+}
+
+// insert keeps those who wait ordered by name. The caller holds the lock.
+func (w *World) insert(p *parked) {
+	i, _ := slices.BinarySearchFunc(w.parked, p, func(a, b *parked) int {
+		if a.name <= b.name { // behind its equals
+			return -1
+		}
+		return 1
+	})
+	w.parked = slices.Insert(w.parked, i, p)
 }
 
 func (w *World) leave(p *parked) {

@@ -55,7 +55,7 @@ type World struct {
 
 	mu      sync.Mutex
 	chance  *rand.Rand
-	parked  []*parked
+	parked  []*parked     // by name
 	arrived chan struct{} // holds one element when something has been parked
 	points  []Point
 	nth     map[Point]int
@@ -235,7 +235,7 @@ func (w *World) park(name string, from time.Time, ctx context.Context) bool {
 		w.mu.Unlock()
 		return false
 	}
-	w.parked = append(w.parked, p)
+	w.insert(p)
 	w.mu.Unlock()
 	select {
 	case w.arrived <- struct{}{}:

@@ -3,24 +3,32 @@ package sim
 import (
 	"runtime"
 	"strings"
+	"sync"
 )
 
 const module = "loophub/"
 
+// stack is deep enough to lead out of the SDK.
+type stack [64]uintptr
+
+// sites are those of stacks that were seen: naming functions takes longer than most calls.
+var sites sync.Map
+
 // site is the function of the code under test that made the call at hand.
 func site() string {
-	var stack [48]uintptr
-	n := runtime.Callers(3, stack[:])
-	frames := runtime.CallersFrames(stack[:n])
-	for {
-		f, more := frames.Next()
-		if s := SiteOf(f.Function); s != "" {
-			return s
-		}
-		if !more {
-			return ""
-		}
+	var s stack
+	n := runtime.Callers(3, s[:])
+	if known, ok := sites.Load(s); ok {
+		return known.(string) //nolint:forcetypeassert // nothing else is stored
 	}
+	found := ""
+	for frames, more := runtime.CallersFrames(s[:n]), true; more && found == ""; {
+		var f runtime.Frame
+		f, more = frames.Next()
+		found = SiteOf(f.Function)
+	}
+	sites.Store(s, found)
+	return found
 }
 
 // SiteOf names a function of the module as "shared/aws/hub.Workspace.Commit": without pointers, type parameters and the
