@@ -41,6 +41,8 @@ type Options struct {
 	Front string
 	// Driver decides what happens when; nil is Live: everything as soon as it can, on the clock given.
 	Driver Driver
+	// Shards is how many shards each stream has; 0 is one. The records of one item stay in order, those of two shards don't.
+	Shards int
 	// Tail, if not nil, sees every event of a bus and every line of a function. It must not block.
 	Tail func(Line)
 }
