@@ -3,72 +3,50 @@ package sim
 import (
 	"runtime"
 	"strings"
-	"unicode"
-	"unicode/utf8"
+	"sync"
 )
 
-const (
-	module = "loophub/"
-	stages = module + "functions/"
-	// shell carries the requests of connectors out of AWS: who asked for one is the connector.
-	shell = module + "shared/outbound."
-)
+const module = "loophub/"
 
-// SiteOf tells from a stack, innermost frame first, where in the stages a call is made. site is the innermost exported
-// function of the module outside of infra, as "shared/aws/hub.Workspace.Commit": exported, because adapters read and write
-// through a few unexported functions of theirs, which would make one site of many. caller is the function of the stage
-// itself that it was made for, as "functions/unify.Unifier.commit". Either is "" where the stack has none.
-//
-// Pointers, type parameters and the suffixes of closures are left out of names: infra/simulation/callsite, which lists all
-// sites by reading the code, gives the same ones.
-func SiteOf(frames *runtime.Frames) (site, caller string) {
-	for {
-		f, more := frames.Next()
-		if name, ok := strings.CutPrefix(f.Function, module); ok && !strings.HasPrefix(name, "infra/") {
-			switch name = plain(name); {
-			case strings.HasPrefix(f.Function, stages):
-				if !joins(name) {
-					return site, name
-				}
-			case site == "" && exported(name) && !strings.HasPrefix(f.Function, shell):
-				site = name
-			}
-		}
-		if !more {
-			return site, caller
-		}
+// stack is deep enough to lead out of the SDK.
+type stack [64]uintptr
+
+// sites are those of stacks that were seen: naming functions takes longer than most calls.
+var sites sync.Map
+
+// site is the function of the code under test that made the call at hand.
+func site() string {
+	var s stack
+	n := runtime.Callers(3, s[:])
+	if known, ok := sites.Load(s); ok {
+		return known.(string) //nolint:forcetypeassert // nothing else is stored
 	}
+	found := ""
+	for frames, more := runtime.CallersFrames(s[:n]), true; more && found == ""; {
+		var f runtime.Frame
+		f, more = frames.Next()
+		found = SiteOf(f.Function)
+	}
+	sites.Store(s, found)
+	return found
 }
 
-// joins tells whether a function of functions/ only joins a stage with adapters.
-func joins(name string) bool {
-	folder, _, _ := strings.Cut(name, ".")
-	return strings.Count(folder, "/") > 1
-}
-
-// plain is a function's name as it is written in code: "shared/aws/hub.(*Watch).Paused.func1" is shared/aws/hub.Watch.Paused.
-func plain(name string) string {
-	name = strings.TrimSuffix(strings.ReplaceAll(name, "[...]", ""), "-fm")
-	name = strings.NewReplacer("(*", "", ")", "").Replace(name)
-	for {
-		dot := strings.LastIndexByte(name, '.')
-		if dot < 0 || !closure(name[dot+1:]) {
-			return name
+// SiteOf names a function of the module as "shared/aws/hub.Workspace.Commit": without pointers, type parameters and the
+// suffixes of closures. Functions of infra and those that only carry requests of others are no sites: "".
+func SiteOf(function string) string {
+	name, ours := strings.CutPrefix(function, module)
+	if !ours || strings.HasPrefix(name, "infra/") || strings.HasPrefix(name, "shared/outbound.") || strings.HasPrefix(name, "shared/aws/deps.") {
+		return ""
+	}
+	slash := strings.LastIndexByte(name, '/') + 1
+	parts := strings.Split(name[slash:], ".")
+	kept := parts[:1]
+	for _, p := range parts[1:] {
+		p = strings.TrimSuffix(strings.TrimPrefix(strings.TrimSuffix(p, ")"), "(*"), "[")
+		if p == "" || strings.HasPrefix(p, "func") && strings.Trim(p[4:], "0123456789") == "" || p[0] >= '0' && p[0] <= '9' || p == "]" {
+			break
 		}
-		name = name[:dot]
+		kept = append(kept, strings.TrimSuffix(p, "-fm"))
 	}
-}
-
-// closure tells whether a part of a name was made by the compiler: func1, 2, func1-range3, gowrap1.
-func closure(part string) bool {
-	part, _, _ = strings.Cut(part, "-")
-	for _, word := range []string{"func", "gowrap", "deferwrap"} {
-		part = strings.TrimPrefix(part, word)
-	}
-	return part != "" && strings.Trim(part, "0123456789") == ""
-}
-
-func exported(name string) bool {
-	r, _ := utf8.DecodeRuneInString(name[strings.LastIndexByte(name, '.')+1:])
-	return unicode.IsUpper(r)
+	return name[:slash] + strings.Join(kept, ".")
 }
