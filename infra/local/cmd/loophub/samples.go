@@ -19,6 +19,7 @@ import (
 	"loophub/connectors/samples"
 	"loophub/events"
 	"loophub/infra/local/clock"
+	"loophub/infra/local/stage"
 	hubtable "loophub/shared/aws/hub"
 	"loophub/shared/delivery"
 )
@@ -33,7 +34,7 @@ func sendSamples(ctx context.Context, o options, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	h, err := newHub(ctx, inProcess(""), clock.Wall(), address(listener))
+	h, err := newHub(ctx, stage.Handlers(""), clock.Wall(), address(listener))
 	if err != nil {
 		listener.Close()
 		return err
@@ -95,13 +96,13 @@ func (h *hub) prepare(ctx context.Context, id, name string) error {
 	if err := h.apply(ctx, text); err != nil {
 		return named(id, err)
 	}
-	return writer(h).SetSecrets(ctx, id, name, []connector.Secret{samples.Secret})
+	return stage.Writer(h.cloud).SetSecrets(ctx, id, name, []connector.Secret{samples.Secret})
 }
 
 // facts reads all facts of a workspace off the table.
 func (h *hub) facts(ctx context.Context, id string) ([]events.Fact, error) {
 	db := dynamodb.NewFromConfig(h.cloud.Config(""))
-	table, prefix := h.table(), id+"#r#"
+	table, prefix := stage.HubTable(h.cloud), id+"#r#"
 	out, err := db.Scan(ctx, &dynamodb.ScanInput{TableName: &table, FilterExpression: aws.String("begins_with(pk, :p)"),
 		ExpressionAttributeValues: map[string]types.AttributeValue{":p": &types.AttributeValueMemberS{Value: prefix}}})
 	if err != nil {

@@ -13,31 +13,26 @@ import (
 	"time"
 
 	"loophub/connectors/hubspot/simulator"
+	"loophub/infra/local/stage"
 	"loophub/shared/workspace"
 )
 
-// outbound names the simulators to the stages, in the place of the vendors' addresses.
-const outbound = "LOOPHUB_OUTBOUND"
-
-// simulated is the value of outbound.
+// simulated is the value of stage.Outbound.
 func simulated(l net.Listener) string { return "hubspot=" + address(l) }
 
 // simulate stands in for the systems that the workspace writes to. Each has an
 // address of its own, and sends its webhooks to the hub's front door.
-func (h *hub) simulate(ctx context.Context, l net.Listener) error {
+func (h *hub) simulate(l net.Listener) error {
 	for _, name := range slices.Sorted(keys(h.workspace.Connections)) {
 		c := h.workspace.Connections[name]
 		if c.Connector != "hubspot" || h.hubspot != nil {
 			continue
 		}
-		sim, err := simulator.New(simulator.Config{Token: localSecret, App: c.Settings["app_id"], Secret: localSecret,
+		sim, err := simulator.New(simulator.Config{Token: stage.Secret, App: c.Settings["app_id"], Secret: stage.Secret,
 			Hook: h.signed("/hooks/" + h.workspace.ID + "/" + name), Specs: os.Getenv("LOOPHUB_SPECS"),
 			Properties: properties(h.workspace.Destinations, name), Now: h.clock.Now})
 		if err != nil {
 			return fmt.Errorf("starting the simulator of HubSpot: %w", err)
-		}
-		if err := writer(h).SetCredentials(ctx, h.workspace.ID, name, map[string]string{"access_token": localSecret}); err != nil {
-			return fmt.Errorf("storing credentials: %w", err)
 		}
 		h.hubspot = sim
 		serve(h, l, sim)
