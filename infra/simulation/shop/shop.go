@@ -144,6 +144,10 @@ func Open(ctx context.Context, c *local.Cloud, o *Outside, id string) (*Shop, er
 			return nil, fmt.Errorf("uploading voucher codes: %w", err)
 		}
 	}
+	// Where nobody has swept, the first sweep looks back for a week.
+	if err := s.Hub().MoveCursor(ctx, 0, o.Now().UnixMilli()); err != nil {
+		return nil, fmt.Errorf("setting the cursor of sweep: %w", err)
+	}
 	return s, s.account(ctx, o)
 }
 

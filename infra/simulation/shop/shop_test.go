@@ -96,9 +96,11 @@ func TestLive(t *testing.T) {
 // TestSim: the same in a world that a seed drives, with a mail that is read.
 func TestSim(t *testing.T) {
 	outside := &shop.Outside{}
-	sim.Run(t, sim.Config{Seed: 1, Start: noon, Template: snapshot.Template(), Outside: outside.Hosts(),
+	var world *sim.World
+	wake := func() (time.Time, bool) { return shop.Next(world.Cloud.Table("HubTable"), world.Now()) }
+	sim.Run(t, sim.Config{Seed: 1, Start: noon, Template: snapshot.Template(), Outside: outside.Hosts(), Wake: wake,
 		Options: local.Options{Handlers: outside.Handlers(), Front: shop.Address + "/"}}, func(w *sim.World) {
-		outside.Now = w.Now
+		world, outside.Now = w, w.Now
 		s, err := shop.Open(w.Context(), w.Cloud, outside, "saigon")
 		if err != nil {
 			t.Fatal(err)
@@ -122,5 +124,16 @@ func TestSim(t *testing.T) {
 			}
 		})
 		w.Pass(time.Minute)
+		by := map[string]int{}
+		for _, p := range w.Points() {
+			by[p.Function]++
+			if p.Function == "attribution" || p.Function == "writeback" || p.Function == "journey" {
+				by[p.Function+" "+p.Operation+" "+p.Site]++
+			}
+		}
+		t.Log(len(w.Points()))
+		for k, v := range by {
+			t.Log(v, k)
+		}
 	})
 }
