@@ -30,12 +30,13 @@ type bench struct {
 	tracker        work.Tracker
 	all, constants []string
 	buried         []map[string]string
+	fail           func() // a part of the next call's entries
 }
 
 func run(t *testing.T, test func(b *bench)) {
 	t.Helper()
 	var b *bench
-	dispatchtest.Run(t, "events", func(t *testing.T) dispatch.Service {
+	dispatchtest.RunPartial(t, "events", func(t *testing.T) dispatch.Service {
 		b = &bench{}
 		into := func(list *[]string) func([]byte) error {
 			return func(e []byte) error { *list = append(*list, string(e)); return nil }
@@ -58,8 +59,8 @@ func run(t *testing.T, test func(b *bench)) {
 			t.Fatal(err)
 		}
 		return s
-	}, func(t *testing.T, cfg aws.Config) {
-		b.t, b.Client = t, client.NewFromConfig(cfg)
+	}, func(t *testing.T, cfg aws.Config, fail func()) {
+		b.t, b.Client, b.fail = t, client.NewFromConfig(cfg), fail
 		test(b)
 	})
 }
@@ -132,6 +133,31 @@ func TestEntriesFailOneByOne(t *testing.T) {
 		}
 		if len(b.all) != 1 {
 			b.t.Errorf("%d events delivered", len(b.all))
+		}
+	})
+}
+
+func TestPartOfTheEntriesFails(t *testing.T) {
+	run(t, func(b *bench) {
+		b.fail()
+		out, err := b.put(entry("a", `{"n":0}`), entry("b", `{"n":1}`), entry("c", `{"n":2}`))
+		if err != nil || out.FailedEntryCount != 2 || len(out.Entries) != 3 {
+			b.t.Fatalf("%+v %v", out, err)
+		}
+		for i, want := range []string{"", "InternalFailure", "InternalFailure"} {
+			if e := out.Entries[i]; aws.ToString(e.ErrorCode) != want || (e.EventId == nil) == (want == "") {
+				b.t.Errorf("entry %d: %v", i, aws.ToString(e.ErrorCode))
+			}
+		}
+		if len(b.all) != 1 || !strings.Contains(b.all[0], `"n":0`) {
+			b.t.Errorf("delivered %v", b.all)
+		}
+		b.fail()
+		if out, err = b.put(entry("a", `{}`)); err != nil || out.FailedEntryCount != 1 {
+			b.t.Errorf("the only entry: %+v %v", out, err)
+		}
+		if out, err = b.put(entry("a", `{}`)); err != nil || out.FailedEntryCount != 0 || len(b.all) != 2 {
+			b.t.Errorf("afterwards: %+v %v", out, err)
 		}
 	})
 }

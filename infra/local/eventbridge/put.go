@@ -60,8 +60,12 @@ func (s *Service) Serve(_ context.Context, c dispatch.Call) (dispatch.Reply, err
 		FailedEntryCount int
 		Entries          []result
 	}{}
-	for _, e := range in {
-		r := s.put(e)
+	spared := c.Spared(len(in))
+	for i, e := range in {
+		r := result{ErrorCode: "InternalFailure", ErrorMessage: "Internal Service Failure"}
+		if i < spared {
+			r = s.put(e)
+		}
 		if r.ErrorCode != "" {
 			out.FailedEntryCount++
 		}
