@@ -90,7 +90,7 @@ func New(t testing.TB) *Cloud {
 	}
 	c.parameters = ssm.New(c.clock, region, account)
 	c.objects = s3.New(c.clock, func(string, dispatch.Need) bool { return true }, []s3.Bucket{{Name: Bucket}})
-	if c.bus, err = eventbridge.New(eventbridge.Config{Region: region, Account: account, Clock: c.clock, Tracker: c.tracker,
+	if c.bus, err = eventbridge.New(eventbridge.Config{Region: region, Account: account, Timers: c.clock, Tracker: c.tracker,
 		Buses: []eventbridge.Bus{{Name: Bus}}, Seen: c.saw}); err != nil {
 		t.Fatal(err)
 	}

@@ -119,7 +119,7 @@ func (s *Service) put(e entry) result {
 	if code, message := s.check(bus, e); code != "" {
 		return result{ErrorCode: code, ErrorMessage: message}
 	}
-	at := s.cfg.Clock.Now()
+	at := s.cfg.Timers.Now()
 	if e.Time != nil {
 		at = time.UnixMilli(int64(*e.Time * 1000))
 	}
