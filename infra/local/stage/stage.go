@@ -79,13 +79,13 @@ const Secret = "loophub-demo-secret"
 // Token is a workspace's API token, as public.
 func Token(workspace string) string { return workspace + ".demo-token-of-this-laptop" }
 
-// prefix is where the template says that parameters lie.
-const prefix = "/loophub"
+// Prefix is where the template says that parameters lie.
+const Prefix = "/loophub"
 
 // Writer changes definitions on a cloud, as the account.
 func Writer(c *local.Cloud) *definition.Writer {
 	account, known := c.Config(""), Manifests()
-	return definition.NewWriter(dynamodb.NewFromConfig(account), ssm.NewFromConfig(account), HubTable(c), prefix, known, keys(),
+	return definition.NewWriter(dynamodb.NewFromConfig(account), ssm.NewFromConfig(account), HubTable(c), Prefix, known, keys(),
 		validation.Checks(known)...)
 }
 

@@ -16,6 +16,7 @@ import (
 
 	awslambda "github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/ssm"
 
 	connector "loophub/connectors"
 	"loophub/connectors/all"
@@ -24,7 +25,9 @@ import (
 	"loophub/infra/local"
 	"loophub/infra/local/lambda"
 	"loophub/infra/local/stage"
+	"loophub/shared/aws/definition"
 	"loophub/shared/aws/hub"
+	"loophub/shared/profile"
 	"loophub/shared/workspace"
 )
 
@@ -33,11 +36,28 @@ import (
 const Address = "https://loophub.example"
 
 //go:embed workspace.yaml
-var definition []byte
+var file []byte
 
-// Definition is the file of a workspace with that id: always the same shop.
-func Definition(id string) []byte {
-	return bytes.Replace(definition, []byte("workspace: saigon"), []byte("workspace: "+id), 1)
+// Definition is the file of a workspace with that id: always the same shop, but for the parts of the file that it is to be
+// without, such as "journeys".
+func Definition(id string, without ...string) []byte {
+	text := bytes.Replace(file, []byte("workspace: saigon"), []byte("workspace: "+id), 1)
+	for _, part := range without {
+		begin := bytes.Index(text, []byte("\n"+part+":"))
+		if begin < 0 {
+			continue
+		}
+		rest := text[begin+1:]
+		length := len(rest)
+		for n := 1; n < len(rest); n++ { // up to the next line that does not lie within
+			if rest[n-1] == '\n' && rest[n] != ' ' {
+				length = n
+				break
+			}
+		}
+		text = append(text[:begin+1:begin+1], rest[length:]...)
+	}
+	return text
 }
 
 // Outside are the systems outside of AWS: HubSpot, with an account for each shop. It is an http.Handler for all of them.
@@ -126,8 +146,9 @@ type Shop struct {
 const codes = 40
 
 // Open puts a shop onto a cloud: its definition, secrets and voucher codes, and an account at HubSpot.
-func Open(ctx context.Context, c *local.Cloud, o *Outside, id string) (*Shop, error) {
-	w, err := stage.Apply(ctx, c, Definition(id))
+// Without are parts of the definition to do without.
+func Open(ctx context.Context, c *local.Cloud, o *Outside, id string, without ...string) (*Shop, error) {
+	w, err := stage.Apply(ctx, c, Definition(id, without...))
 	if err != nil {
 		return nil, fmt.Errorf("applying the shop's definition: %w", err)
 	}
@@ -193,6 +214,17 @@ func (s *Shop) account(ctx context.Context, o *Outside) error {
 	}
 	o.accounts[token] = &account{s.id, s.CRM}
 	return nil
+}
+
+// Rules are those by which unify makes profiles of the shop's facts.
+func (s *Shop) Rules(ctx context.Context) (profile.Rules, error) {
+	account := s.Cloud.Config("")
+	reader := definition.NewReader(dynamodb.NewFromConfig(account), ssm.NewFromConfig(account), stage.HubTable(s.Cloud), stage.Prefix, time.Now)
+	key, err := reader.IdentityKey(ctx, s.id)
+	if err != nil {
+		return profile.Rules{}, fmt.Errorf("reading the identity key: %w", err)
+	}
+	return profile.NewRules(key, s.Workspace.Identity.DeniedEmails, s.Workspace.Identity.DeniedPhones), nil
 }
 
 // ID is the workspace's.

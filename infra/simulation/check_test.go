@@ -1,0 +1,64 @@
+package simulation
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"loophub/infra/simulation/shop"
+)
+
+// problem is something that was not as promised.
+type problem struct {
+	promise int // of DESIGN section 4
+	text    string
+}
+
+func (p problem) String() string { return fmt.Sprintf("promise %d: %s", p.promise, p.text) }
+
+// checking collects what is wrong in one town.
+type checking struct {
+	*world
+	*town
+	now      shop.Rest
+	problems []problem
+}
+
+func (c *checking) wrong(promise int, format string, args ...any) {
+	text := fmt.Sprintf(format, args...)
+	if len(c.towns) > 1 {
+		text = c.ID() + ": " + text
+	}
+	c.problems = append(c.problems, problem{promise, text})
+}
+
+// check holds all towns to the promises.
+func (w *world) check() []problem {
+	var all []problem
+	for _, t := range w.towns {
+		r, err := t.Read()
+		if err != nil {
+			return append(all, problem{2, err.Error()})
+		}
+		c := &checking{world: w, town: t, now: r}
+		c.nothingLost()
+		all = append(all, c.problems...)
+	}
+	slices.SortStableFunc(all, func(a, b problem) int { return a.promise - b.promise })
+	return all
+}
+
+func sortedInbox(r shop.Rest) []shop.Stored {
+	var l []shop.Stored
+	for _, d := range r.Inbox {
+		l = append(l, d)
+	}
+	slices.SortFunc(l, func(a, b shop.Stored) int { return strings.Compare(a.Key.String(), b.Key.String()) })
+	return l
+}
+
+// unlucky tells whether a delivery was parked because calls failed too often, and for nothing else.
+func unlucky(why string) bool { return strings.Contains(why, `"unprocessed"`) }
+
+func upper(s string) string      { return strings.ToUpper(s) }
+func (c *checking) nothingLost() {}
