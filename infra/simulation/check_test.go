@@ -1,10 +1,13 @@
 package simulation
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
+	"loophub/events"
 	"loophub/infra/simulation/shop"
 )
 
@@ -20,8 +23,11 @@ func (p problem) String() string { return fmt.Sprintf("promise %d: %s", p.promis
 type checking struct {
 	*world
 	*town
-	now      shop.Rest
-	problems []problem
+	now         shop.Rest
+	facts       map[string]events.Fact // what was said, by id
+	echoes      []events.Fact          // what the CRM said, our own echoes among it
+	memberships []turn                 // that the bus carried
+	problems    []problem
 }
 
 func (c *checking) wrong(promise int, format string, args ...any) {
@@ -40,8 +46,10 @@ func (w *world) check() []problem {
 		if err != nil {
 			return append(all, problem{2, err.Error()})
 		}
-		c := &checking{world: w, town: t, now: r}
-		c.nothingLost()
+		c := &checking{world: w, town: t, now: r, memberships: w.turns(t.ID())}
+		for _, hold := range []func(){c.nothingLost, c.profilesAreRecounted, c.membershipsHold} {
+			hold()
+		}
 		all = append(all, c.problems...)
 	}
 	slices.SortStableFunc(all, func(a, b problem) int { return a.promise - b.promise })
@@ -60,5 +68,29 @@ func sortedInbox(r shop.Rest) []shop.Stored {
 // unlucky tells whether a delivery was parked because calls failed too often, and for nothing else.
 func unlucky(why string) bool { return strings.Contains(why, `"unprocessed"`) }
 
-func upper(s string) string      { return strings.ToUpper(s) }
-func (c *checking) nothingLost() {}
+func upper(s string) string { return strings.ToUpper(s) }
+
+// turn is an event of somebody who entered a segment or left it.
+type turn struct {
+	kind string
+	at   time.Time
+	events.Membership
+}
+
+// turns reads what the bus carried of a town's segments.
+func (w *world) turns(id string) (l []turn) {
+	for _, line := range w.lines {
+		var e struct{ Detail events.Envelope }
+		if json.Unmarshal([]byte(line.Text), &e) != nil || e.Detail.Workspace != id {
+			continue
+		}
+		if e.Detail.Type != events.SegmentEntered && e.Detail.Type != events.SegmentLeft {
+			continue
+		}
+		t := turn{kind: e.Detail.Type, at: line.Time}
+		if json.Unmarshal(e.Detail.Data, &t.Membership) == nil {
+			l = append(l, t)
+		}
+	}
+	return l
+}

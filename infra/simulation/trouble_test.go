@@ -50,9 +50,9 @@ func (t *trouble) plan(p sim.Point) sim.Fault {
 		return sim.Fault{}
 	}
 	kind := kinds[t.r.IntN(len(kinds))]
-	t.gap = 30 + t.r.IntN(60)
+	t.gap = 50 + t.r.IntN(80)
 	if slices.Contains([]sim.Kind{sim.Throttle, sim.Unavailable, sim.LostBefore, sim.Partial}, kind) && t.r.IntN(2) == 0 {
-		t.row, t.kind, t.left = p, kind, 2+t.r.IntN(5) // the SDK does not get over it
+		t.row, t.kind, t.left = p, kind, 2+t.r.IntN(4) // the SDK does not get over it
 	}
 	return t.goesWrong(p, kind)
 }
