@@ -13,7 +13,6 @@ import (
 	"loophub/events"
 	"loophub/infra/simulation/shop"
 	"loophub/shared/delivery"
-	"loophub/shared/profile"
 )
 
 // nothingLost: what was acknowledged lies in the Inbox, as it was sent, and ended in exactly the facts that its connector
@@ -148,7 +147,7 @@ func (c *checking) queuesEmpty() {
 	}
 }
 
-// rest is what the profiles have to be: computed anew from the facts.
+// profilesAreRecounted: every byte of fragments, orders, identities and views is what the facts give, computed anew.
 func (c *checking) profilesAreRecounted() {
 	for id, f := range c.now.Facts {
 		if f.Connection == "crm" {
@@ -175,5 +174,3 @@ func (c *checking) profilesAreRecounted() {
 }
 
 func clock(t time.Time) string { return t.UTC().Format("15:04:05.000") }
-
-var _ profile.ID

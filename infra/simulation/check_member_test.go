@@ -3,7 +3,6 @@ package simulation
 import (
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"loophub/events"
@@ -108,5 +107,3 @@ func (c *checking) waits(stage string, at time.Time, what func(string) bool) boo
 		return d.Stage == stage && what(d.What) && d.At <= at.Add(late).UnixMilli()
 	})
 }
-
-var _ = strings.Contains
