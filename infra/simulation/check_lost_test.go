@@ -56,9 +56,13 @@ func (c *checking) nothingLost() {
 		c.ended(d.Key.Connection+" "+d.Key.Delivery, d, facts, faults, false)
 	}
 	for _, id := range slices.Sorted(maps.Keys(c.now.Facts)) {
-		if _, ok := c.facts[id]; !ok && c.now.Facts[id].Connection != "crm" {
-			f := c.now.Facts[id]
+		f := c.now.Facts[id]
+		switch said, ok := c.facts[id]; {
+		case f.Connection == "crm":
+		case !ok:
 			c.wrong(2, "nobody said the fact %s at version %d: %v", f.RecordKey(), f.Version, f.Fields)
+		case f.Received != said.Received:
+			c.wrong(3, "the fact %s was first received at %d, the log says %d", f.RecordKey(), said.Received, f.Received)
 		}
 	}
 	c.queuesEmpty()
@@ -123,12 +127,8 @@ func (c *checking) ended(what string, d shop.Stored, facts []events.Fact, faults
 		if was, ok := c.facts[id]; !ok || f.Received < was.Received {
 			c.facts[id] = f
 		}
-		is, ok := c.now.Facts[id]
-		switch {
-		case !ok:
+		if _, ok := c.now.Facts[id]; !ok {
 			c.wrong(1, "%s: the fact %s at version %d is not in the log", what, f.RecordKey(), f.Version)
-		case is.Received > f.Received:
-			c.wrong(3, "%s: the fact %s was received at %d, the log says %d", what, f.RecordKey(), f.Received, is.Received)
 		}
 	}
 }

@@ -42,11 +42,14 @@ func (w *world) imagine() {
 		for range actions {
 			w.act(t, w.when(bursts))
 		}
+		for n := range 3 {
+			w.post(t, t.Junk(n+w.r.IntN(6)), w.when(bursts))
+		}
 		for range idle {
 			w.babble(t, w.when(bursts))
 		}
-		for n := range 3 {
-			w.post(t, t.Junk(n+w.r.IntN(6)), w.when(bursts))
+		for w.planned < leastDeliveries {
+			w.babble(t, w.when(bursts))
 		}
 	}
 }
@@ -135,6 +138,7 @@ func (w *world) post(t *town, d shop.Delivery, at time.Duration) {
 		}
 		gaps = append(gaps, gap)
 	}
+	w.planned += 1 + len(gaps)
 	w.deliver(t, d, at+lag, gaps...)
 }
 
