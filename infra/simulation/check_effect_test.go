@@ -251,6 +251,22 @@ func (c *checking) consentIsRespected() {
 	}
 }
 
+// farewellsAreKept: who was told that there will be no more mail has withdrawn.
+func (c *checking) farewellsAreKept() {
+	for _, m := range c.farewells {
+		if m.Tag("loophub-workspace") != c.ID() {
+			continue
+		}
+		record := m.Tag("loophub-fragment") + "." + m.Tag("loophub-message")
+		if !slices.ContainsFunc(slices.Collect(maps.Values(c.now.Facts)), func(f events.Fact) bool {
+			_, said := f.Fields["unsubscribed_at"]
+			return said && f.Record == record
+		}) {
+			c.wrong(1, "somebody unsubscribed by the message %s, was told so, and no fact says it", record)
+		}
+	}
+}
+
 // granted tells whether anybody granted anything, or gave another address, between two looks.
 func (c *checking) granted(before, after map[string]events.Fact) bool {
 	for id, f := range after {

@@ -48,7 +48,7 @@ func (w *world) check() []problem {
 		}
 		c := &checking{world: w, town: t, now: r, memberships: w.turns(t.ID())}
 		for _, hold := range []func(){c.nothingLost, c.profilesAreRecounted, c.membershipsHold, c.mailsAndMessages, c.onePerCause, c.vouchersOnce,
-			c.journeysGoOn, c.sendsAreAllowed, c.consentIsRespected, c.countersAreRecounted, c.noLoop, c.crmHolds} {
+			c.journeysGoOn, c.sendsAreAllowed, c.consentIsRespected, c.farewellsAreKept, c.countersAreRecounted, c.noLoop, c.crmHolds} {
 			hold()
 		}
 		all = append(all, c.problems...)

@@ -145,6 +145,9 @@ func (w *world) post(t *town, d shop.Delivery, at time.Duration) {
 // act lets somebody do something at a moment.
 func (w *world) act(t *town, at time.Duration) {
 	p := t.people[w.r.IntN(len(t.people))]
+	if w.chance(.5) {
+		p = t.people[w.r.IntN(2)] // some come more often than others
+	}
 	now := w.Now().Add(at).Truncate(time.Millisecond)
 	switch n := w.r.IntN(20); {
 	case n < 7:
@@ -180,7 +183,7 @@ func (w *world) buys(t *town, p *person, at time.Duration, now time.Time) {
 		o.Phone = p.phone
 	}
 	if w.chance(.25) { // of a mail, if there is one by then; else of nobody
-		o.Code = fmt.Sprintf("%s-%03d", upper(t.ID()), w.r.IntN(40))
+		o.Code = fmt.Sprintf("%s-%03d", upper(t.ID()), w.r.IntN(12))
 	}
 	p.orders = append(p.orders, o)
 	w.tell(t, p, t.Order(*o), at)
@@ -313,7 +316,12 @@ func (w *world) readers() {
 			after := w.between(0, time.Hour)
 			w.script("unsubscribes by "+m.ID, func() {
 				w.Sleep(after)
-				w.ask(func() *http.Request { return shop.Unsubscribe(m.Header("List-Unsubscribe")) })
+				answer := w.ask(func() *http.Request { return shop.Unsubscribe(m.Header("List-Unsubscribe")) })
+				w.mu.Lock()
+				defer w.mu.Unlock()
+				if answer.StatusCode == http.StatusOK {
+					w.farewells = append(w.farewells, m)
+				}
 			})
 		}
 	}

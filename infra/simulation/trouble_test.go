@@ -19,6 +19,7 @@ type trouble struct {
 	kind     sim.Kind  // of this kind,
 	left     int       // so many times
 	happened []mishap
+	seen     map[string]int // how often, by function and operation
 }
 
 // mishap is something that went wrong.
@@ -28,7 +29,7 @@ type mishap struct {
 }
 
 func newTrouble(seed uint64) *trouble {
-	t := &trouble{r: rand.New(rand.NewPCG(seed, 0xbad))}
+	t := &trouble{r: rand.New(rand.NewPCG(seed, 0xbad)), seen: map[string]int{}}
 	t.gap = 5 + t.r.IntN(40)
 	return t
 }
@@ -41,8 +42,9 @@ func (t *trouble) plan(p sim.Point) sim.Fault {
 		t.left--
 		return t.goesWrong(p, t.kind)
 	}
+	t.seen[p.Function+p.Operation]++
 	t.gap--
-	if t.gap > 0 || reads(p) && t.r.IntN(4) > 0 {
+	if t.gap > 0 || t.common(p) && t.r.IntN(6) > 0 {
 		return sim.Fault{}
 	}
 	kinds := t.kinds(p)
@@ -53,6 +55,9 @@ func (t *trouble) plan(p sim.Point) sim.Fault {
 	t.gap = 50 + t.r.IntN(80)
 	if slices.Contains([]sim.Kind{sim.Throttle, sim.Unavailable, sim.LostBefore, sim.Partial}, kind) && t.r.IntN(2) == 0 {
 		t.row, t.kind, t.left = p, kind, 2+t.r.IntN(4) // the SDK does not get over it
+		if p.Function == "sweep" {
+			t.left *= 1 + t.r.IntN(8) // nor the next minutes
+		}
 	}
 	return t.goesWrong(p, kind)
 }
@@ -62,9 +67,10 @@ func (t *trouble) goesWrong(p sim.Point, k sim.Kind) sim.Fault {
 	return sim.Fault{Kind: k}
 }
 
-// reads tells whether the call only reads: then less can go wrong.
-func reads(p sim.Point) bool {
-	return strings.HasPrefix(p.Operation, "Get") || strings.HasPrefix(p.Operation, "BatchGet") || p.Operation == "Query"
+// common tells whether the call only reads, or has been made often: what is rare is worth more.
+func (t *trouble) common(p sim.Point) bool {
+	return strings.HasPrefix(p.Operation, "Get") || strings.HasPrefix(p.Operation, "BatchGet") || p.Operation == "Query" ||
+		t.seen[p.Function+p.Operation] > 20
 }
 
 // batches are the operations of which a part may fail.

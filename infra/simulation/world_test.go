@@ -10,6 +10,7 @@ import (
 
 	"loophub/connectors/hubspot/simulator"
 	"loophub/infra/local"
+	"loophub/infra/local/ses"
 	"loophub/infra/local/sim"
 	"loophub/infra/simulation/shop"
 	"loophub/infra/stack/snapshot"
@@ -43,20 +44,22 @@ type world struct {
 	*sim.World
 	t       *testing.T
 	seed    uint64
+	digest  string // of a world that is recorded
 	r       *rand.Rand
 	kind    kind
 	outside *shop.Outside
 	trouble *trouble
 	towns   []*town
 
-	mu      sync.Mutex
-	lines   []local.Line
-	names   int
-	running int             // scripts
-	planned int             // deliveries, copies too
-	echoes  map[string]bool // shops whose CRM is about to send its webhooks
-	read    map[string]bool // mails that somebody has looked at
-	past    []picture
+	mu        sync.Mutex
+	lines     []local.Line
+	names     int
+	running   int             // scripts
+	planned   int             // deliveries, copies too
+	echoes    map[string]bool // shops whose CRM is about to send its webhooks
+	read      map[string]bool // mails that somebody has looked at
+	past      []picture
+	farewells []ses.Mail // whose readers were told that there will be no more
 }
 
 // town is a shop, and what was sent to it.
@@ -84,8 +87,8 @@ type picture struct {
 // begins is when worlds begin, in the morning of Saigon.
 var begins = time.Date(2026, 3, 2, 1, 0, 0, 0, time.UTC)
 
-// live lets the world of a seed live, and gives what was not as promised.
-func live(t *testing.T, seed uint64) (w *world, problems []problem) {
+// live lets the world of a seed live, and gives what was not as promised. Change, if not nil, changes how it is watched.
+func live(t *testing.T, seed uint64, change func(*sim.Config)) (w *world, problems []problem) {
 	r := rand.New(rand.NewPCG(seed, 0x5eed))
 	w = &world{t: t, seed: seed, r: r, kind: kinds[seed%uint64(len(kinds))], echoes: map[string]bool{}, read: map[string]bool{}}
 	w.outside = &shop.Outside{Now: func() time.Time { return w.Now() }, Changed: w.echo}
@@ -98,10 +101,16 @@ func live(t *testing.T, seed uint64) (w *world, problems []problem) {
 	w.trouble = newTrouble(seed)
 	config := sim.Config{Seed: seed, Start: begins.Add(time.Duration(r.IntN(24*60)) * time.Minute), Template: snapshot.Template(), Outside: w.outside.Hosts(),
 		Plan: w.trouble.plan, Wake: w.wake, Steps: 40_000, Patience: 5 * time.Minute,
-		Options: local.Options{Handlers: w.outside.Handlers(), Front: shop.Address + "/", Tail: w.note, Shards: 1 + r.IntN(3)}}
+		Options: local.Options{Handlers: w.outside.Handlers(), Front: shop.Address + "/", Tail: w.note, Shards: 1 + r.IntN(3)}, Unplaced: true}
+	if change != nil {
+		change(&config)
+	}
 	sim.Run(t, config, func(sw *sim.World) {
 		w.World = sw
 		problems = w.whole()
+		if config.Record {
+			w.digest = sw.Digest()
+		}
 	})
 	return w, problems
 }

@@ -8,6 +8,8 @@ import (
 	"runtime/debug"
 	"sync/atomic"
 	"testing"
+
+	"loophub/infra/local/sim"
 )
 
 var (
@@ -62,7 +64,7 @@ func one(t *testing.T, seed uint64) {
 			t.Logf("again by: make simulate WORLDS=1 SEED=%d", seed)
 		}
 	}()
-	w, problems := live(t, seed)
+	w, problems := live(t, seed, nil)
 	for _, p := range problems {
 		t.Error(p)
 	}
@@ -78,7 +80,8 @@ func one(t *testing.T, seed uint64) {
 	}
 	t.Logf("%s: %d deliveries, %d people, %d calls, %d faults, %d deaths, %d mails", w.kind.name, sent, people, len(w.Points()),
 		len(w.trouble.happened), w.trouble.deaths(), len(w.Cloud.Outbox().Mails()))
-	if t.Failed() {
-		t.Logf("what went wrong in it:\n%s", w.trouble)
+	if t.Failed() { // once more, to see from where in the code the calls came that went wrong
+		again, _ := live(t, seed, func(c *sim.Config) { c.Unplaced = false })
+		t.Logf("what went wrong in it:\n%s", again.trouble)
 	}
 }

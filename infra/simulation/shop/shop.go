@@ -143,7 +143,7 @@ type Shop struct {
 }
 
 // codes is how many voucher codes a shop uploads.
-const codes = 40
+const codes = 12
 
 // Open puts a shop onto a cloud: its definition, secrets and voucher codes, and an account at HubSpot.
 // Without are parts of the definition to do without.
