@@ -35,7 +35,7 @@ func (c *Cloud) startMapping(m template.Mapping) error {
 	var filters []pattern.Pattern
 	if m.FilterCriteria != nil {
 		for _, raw := range m.FilterCriteria.Filters {
-			p, err := pattern.Parse([]byte(raw.Pattern))
+			p, err := pattern.ParseFilter([]byte(raw.Pattern))
 			if err != nil {
 				return err
 			}
