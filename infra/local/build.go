@@ -33,7 +33,11 @@ func (c *Cloud) buildStores() error {
 	}
 	var queues []sqs.Queue
 	for _, q := range c.stack.Queues {
-		queues = append(queues, describeQueue(q))
+		d, err := c.describeQueue(q)
+		if err != nil {
+			return fmt.Errorf("queue %s: %w", q.LogicalID, err)
+		}
+		queues = append(queues, d)
 	}
 	if c.queues, err = sqs.New(c.clock, queues); err != nil {
 		return err
@@ -65,7 +69,7 @@ func (c *Cloud) buildStores() error {
 	return nil
 }
 
-func describeQueue(q template.Queue) sqs.Queue {
+func (c *Cloud) describeQueue(q template.Queue) (sqs.Queue, error) {
 	seconds := func(n int) time.Duration { return time.Duration(n) * time.Second }
 	out := sqs.Queue{Name: q.Name, ARN: q.ARN, URL: q.URL, Visibility: sqs.DefaultVisibility, Retention: sqs.DefaultRetention,
 		Delay: seconds(q.DelaySeconds), Wait: seconds(q.ReceiveMessageWaitTimeSeconds), MaxBytes: sqs.MaxBytes}
@@ -81,7 +85,24 @@ func describeQueue(q template.Queue) sqs.Queue {
 	if q.RedrivePolicy != nil {
 		out.DeadLetter, out.MaxReceive = q.RedrivePolicy.DeadLetterTargetArn, q.RedrivePolicy.MaxReceiveCount
 	}
-	return out
+	for _, p := range c.stack.QueuePolicies {
+		if slices.Contains(p.Queues, q.URL) {
+			out.Policy = string(p.PolicyDocument)
+		}
+	}
+	if q.RedriveAllowPolicy == nil {
+		return out, nil
+	}
+	switch permission := q.RedriveAllowPolicy.RedrivePermission; permission {
+	case "", "allowAll":
+	case "denyAll":
+		out.Sources = []string{}
+	case "byQueue":
+		out.Sources = q.RedriveAllowPolicy.SourceQueueArns
+	default:
+		return out, fmt.Errorf("unknown redrivePermission %q", permission)
+	}
+	return out, nil
 }
 
 func describeBuckets(buckets []template.Bucket) []s3.Bucket {

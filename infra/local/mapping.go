@@ -109,10 +109,8 @@ func (c *Cloud) startQueue(m template.Mapping, f template.Function, filters []pa
 		"sqs:GetQueueAttributes"); err != nil {
 		return fmt.Errorf("the function's role can't read the queue: %w", err)
 	}
-	for _, q := range c.stack.Queues {
-		if d := describeQueue(q); q.ARN == m.EventSourceArn && d.Visibility < time.Duration(f.Timeout)*time.Second {
-			return fmt.Errorf("queue visibility timeout %v is less than the function's timeout of %d seconds", d.Visibility, f.Timeout)
-		}
+	if hidden, running := c.queues.Visibility(m.EventSourceArn), time.Duration(f.Timeout)*time.Second; hidden < running {
+		return fmt.Errorf("queue visibility timeout %v is less than the function's timeout of %v", hidden, running)
 	}
 	out := lambda.QueueMapping{Function: f.ARN, SourceARN: m.EventSourceArn, BatchSize: m.BatchSize, Filters: filters,
 		Queue:  queueSource{c.queues, m.EventSourceArn},

@@ -72,9 +72,13 @@ type Queue struct {
 		MaxReceiveCount     int    `json:"maxReceiveCount"`
 	}
 
+	RedriveAllowPolicy *struct {
+		RedrivePermission string   `json:"redrivePermission"` // allowAll, denyAll, byQueue
+		SourceQueueArns   []string `json:"sourceQueueArns"`
+	}
+
 	QueueName            Inert
 	SqsManagedSseEnabled Inert
-	RedriveAllowPolicy   Inert
 	Tags                 Inert
 }
 
