@@ -155,7 +155,8 @@ func (c *Cloud) buildFunctions() error {
 
 func (c *Cloud) describeFunction(f template.Function, factory lambda.Factory) (lambda.Function, error) {
 	out := lambda.Function{Name: f.Name, ARN: f.ARN, Role: f.Role, MemoryMB: f.MemorySize,
-		Timeout: time.Duration(f.Timeout) * time.Second, Factory: factory, Async: lambda.DefaultAsync()}
+		Timeout: time.Duration(f.Timeout) * time.Second, Factory: factory, Async: lambda.DefaultAsync(),
+		Reserved: f.ReservedConcurrentExecutions}
 	if out.MemoryMB == 0 {
 		out.MemoryMB = 128
 	}

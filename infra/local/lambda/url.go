@@ -53,6 +53,9 @@ func (s *Service) Handler(u URL) http.Handler {
 		switch {
 		case errors.As(err, &e) && e.Status == http.StatusRequestEntityTooLarge:
 			refuse(w, e.Status, tooLarge)
+		case throttled(err):
+			w.Header().Set("X-Amzn-Errortype", e.Code)
+			refuse(w, e.Status, e.Message)
 		case err != nil || result.Failed:
 			if result.Failed {
 				w.Header().Set("X-Amzn-Requestid", result.RequestID)

@@ -10,34 +10,42 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
 	"loophub/infra/local/clock"
+	"loophub/infra/local/dispatch"
+	"loophub/infra/local/dispatch/dispatchtest"
 	"loophub/infra/local/sqs"
 )
 
 // A queue keeps 120,000 messages in flight. Who does not wait is told so; who waits finds nothing until one returns.
 func TestInFlightLimit(t *testing.T) {
-	run(t, func(b *bench) {
-		for range 120_001 {
-			if err := b.service.Send("arn:work", "x", nil); err != nil {
-				b.t.Fatal(err)
-			}
+	c := clock.Stopped(noon)
+	s, err := sqs.New(c, queues())
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := dispatch.New(nobody{})
+	d.Register("sqs", s)
+	b := &bench{t: t, clock: c, service: s, url: aws.String(base + "work"), Client: client.NewFromConfig(dispatchtest.Config(t, d, false))}
+	for range 120_001 {
+		if err := s.Send("arn:work", "x", nil); err != nil {
+			t.Fatal(err)
 		}
-		taken, err := b.service.Receive("arn:work", 200_000)
-		if err != nil || len(taken) != 120_000 {
-			b.t.Fatalf("%d in flight: %v", len(taken), err)
-		}
-		_, err = b.ReceiveMessage(b.t.Context(), &client.ReceiveMessageInput{QueueUrl: b.url})
-		b.refused(err, "OverLimit")
-		if err := b.service.Delete("arn:work", taken[0].ReceiptHandle); err != nil {
-			b.t.Fatal(err)
-		}
-		if got := b.receive(b.url); len(got) != 1 {
-			b.t.Errorf("%d messages in the place of one that was deleted", len(got))
-		}
-		b.pass(30 * time.Second)
-		if visible, inFlight, _ := b.service.Depth("arn:work"); visible != 120_000 || inFlight != 0 {
-			b.t.Errorf("%d visible, %d in flight after the time-out", visible, inFlight)
-		}
-	})
+	}
+	taken, err := s.Receive("arn:work", 200_000)
+	if err != nil || len(taken) != 120_000 {
+		t.Fatalf("%d in flight: %v", len(taken), err)
+	}
+	_, err = b.ReceiveMessage(t.Context(), &client.ReceiveMessageInput{QueueUrl: b.url})
+	b.refused(err, "OverLimit")
+	if err := s.Delete("arn:work", taken[0].ReceiptHandle); err != nil {
+		t.Fatal(err)
+	}
+	if got := b.receive(b.url); len(got) != 1 {
+		t.Errorf("%d messages in the place of one that was deleted", len(got))
+	}
+	b.pass(30 * time.Second)
+	if visible, inFlight, _ := s.Depth("arn:work"); visible != 120_000 || inFlight != 0 {
+		t.Errorf("%d visible, %d in flight after the time-out", visible, inFlight)
+	}
 }
 
 func TestVisibilityEndsTwelveHoursAfterTheReceive(t *testing.T) {

@@ -218,7 +218,7 @@ type Policy struct {
 	Roles          []string // names
 }
 
-// Function is AWS::Lambda::Function. A limit on concurrency is refused: nothing here throttles.
+// Function is AWS::Lambda::Function.
 type Function struct {
 	Named
 	Stage string `json:"-"` // Metadata loophub:stage
@@ -227,6 +227,8 @@ type Function struct {
 	MemorySize  int    // MB, 0: the service's default
 	Timeout     int    // seconds, 0: the service's default
 	Environment *struct{ Variables map[string]string }
+
+	ReservedConcurrentExecutions *int
 
 	LoggingConfig *struct {
 		LogGroup string
