@@ -109,7 +109,7 @@ func New(synthesized []byte, o Options) (*Cloud, error) {
 	if o.Driver != nil {
 		c.tracker.Turn = o.Driver.Turn
 	}
-	for _, build := range []func() error{c.buildPolicies, c.buildStores, c.buildFunctions, c.buildEvents, c.buildSchedules, c.buildMail} {
+	for _, build := range []func() error{c.buildPolicies, c.buildStores, c.buildTokens, c.buildFunctions, c.buildEvents, c.buildSchedules, c.buildMail} {
 		if err := build(); err != nil {
 			return nil, fmt.Errorf("building the local cloud: %w", err)
 		}

@@ -3,8 +3,10 @@ package local
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"loophub/infra/local/iam"
+	"loophub/infra/local/sts"
 	"loophub/infra/local/template"
 )
 
@@ -63,12 +65,7 @@ func (c *Cloud) buildPolicies() error {
 }
 
 func (c *Cloud) addRole(r template.Role) error {
-	role := iam.Role{ARN: r.ARN, Name: r.Name, Session: r.Name, Account: template.Account}
-	for _, f := range c.stack.Functions {
-		if f.Role == r.ARN {
-			role.Session = f.Name
-		}
-	}
+	role := iam.Role{ARN: r.ARN, Name: r.Name, Session: c.session(r), Account: template.Account}
 	var err error
 	if role.Trust, err = iam.Parse(r.AssumeRolePolicyDocument); err != nil {
 		return err
@@ -89,6 +86,29 @@ func (c *Cloud) addRole(r template.Role) error {
 		role.Policies = append(role.Policies, doc)
 	}
 	c.policies.AddRole(role)
+	return nil
+}
+
+// session is the name under which the platform wears a role: the function's.
+func (c *Cloud) session(r template.Role) string {
+	for _, f := range c.stack.Functions {
+		if f.Role == r.ARN {
+			return f.Name
+		}
+	}
+	return r.Name
+}
+
+// buildTokens lets callers ask who they are, and become a role whose trust policy lets them.
+func (c *Cloud) buildTokens() error {
+	cfg := sts.Config{Account: template.Account, Clock: c.clock, Roles: map[string]sts.Role{}, Assume: c.policies.Assume, Admit: c.dispatcher.AdmitFor}
+	for _, r := range c.stack.Roles {
+		if n := r.MaxSessionDuration; n != 0 && (n < 3600 || n > 43200) {
+			return fmt.Errorf("role %s: MaxSessionDuration is %d, not from 3600 to 43200", r.LogicalID, n)
+		}
+		cfg.Roles[r.ARN] = sts.Role{Session: c.session(r), Longest: time.Duration(r.MaxSessionDuration) * time.Second}
+	}
+	c.dispatcher.Register("sts", sts.New(cfg))
 	return nil
 }
 

@@ -12,6 +12,7 @@ import (
 	"loophub/infra/local/sns"
 	"loophub/infra/local/sqs"
 	"loophub/infra/local/ssm"
+	"loophub/infra/local/sts"
 	"loophub/infra/local/template"
 )
 
@@ -29,7 +30,7 @@ func TestREADMEListsWhatIsImplemented(t *testing.T) {
 		operations []string
 	}{
 		{"SQS", sqs.Operations()}, {"EventBridge", eventbridge.Operations()}, {"SSM", ssm.Operations()}, {"S3", s3.Operations()},
-		{"SES v2", ses.Operations()}, {"SNS", sns.Operations()},
+		{"SES v2", ses.Operations()}, {"SNS", sns.Operations()}, {"STS", sts.Operations()},
 	} {
 		fmt.Fprintf(&want, "| %s | %s |\n", s.name, strings.Join(s.operations, ", "))
 	}

@@ -28,7 +28,13 @@ type Dispatcher struct {
 
 	mu     sync.Mutex
 	counts map[Count]int
-	keys   map[string]string // access key id → principal
+	keys   map[string]pass // by access key id
+}
+
+// pass is what an access key opens.
+type pass struct {
+	principal string
+	expired   func() bool // nil: never
 }
 
 // Count says what was called, by whom, and how it ended.
@@ -45,7 +51,7 @@ func New(a Authoriser) *Dispatcher {
 		authoriser: a,
 		services:   map[string]Service{},
 		counts:     map[Count]int{},
-		keys:       map[string]string{},
+		keys:       map[string]pass{},
 	}
 	d.Admit("")
 	return d
@@ -64,8 +70,15 @@ func (d *Dispatcher) Admit(principal string) (accessKeyID string) {
 	id := "LOCAL" + base32.StdEncoding.EncodeToString(sum[:])[:15]
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.keys[id] = principal
+	d.keys[id] = pass{principal: principal}
 	return id
+}
+
+// AdmitFor makes an access key of a principal known for a time.
+func (d *Dispatcher) AdmitFor(key, principal string, expired func() bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.keys[key] = pass{principal, expired}
 }
 
 // Counts returns the calls so far, as a copy.

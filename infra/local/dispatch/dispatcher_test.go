@@ -74,7 +74,7 @@ func TestCallsAreRecognisedAuthorisedCountedAndServed(t *testing.T) {
 		{"DynamoDB_20120810.GetItem", 400, `{"__type":"com.amazonaws.dynamodb.v20120810#AccessDeniedException","message":"role may not dynamodb:GetItem"}`, ""},
 		{"AmazonSQS.SendMessage", 400, `{"__type":"com.amazonaws.sqs#UnknownOperationException","message":"the local cloud does not implement sqs:SendMessage"}`, "UnknownOperationException;Sender"},
 		{"Kinesis_20131202.PutRecord", 400, `{"__type":"UnknownOperationException","message":"the local cloud does not know the target Kinesis_20131202.PutRecord"}`, ""},
-		{"", 400, `{"__type":"UnknownOperationException","message":"the local cloud does not know the service of POST / (no X-Amz-Target, and the signature is not for s3, ses or sns)"}`, ""},
+		{"", 400, `{"__type":"UnknownOperationException","message":"the local cloud does not know the service of POST / (no X-Amz-Target, and the signature is not for s3, ses, sns or sts)"}`, ""},
 	} {
 		resp, body := do(t, d, "role", request(test.target, "hello"))
 		if resp.StatusCode != test.status || body != test.body || resp.Header.Get("X-Amzn-Query-Error") != test.header {

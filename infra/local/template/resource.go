@@ -197,11 +197,11 @@ type Role struct {
 	Named
 	AssumeRolePolicyDocument json.RawMessage
 	Policies                 []InlinePolicy
+	MaxSessionDuration       int // seconds, 0: the service's default
 
-	RoleName           Inert
-	Description        Inert
-	MaxSessionDuration Inert
-	Tags               Inert
+	RoleName    Inert
+	Description Inert
+	Tags        Inert
 }
 
 // InlinePolicy is one policy of a role.
