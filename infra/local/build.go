@@ -1,7 +1,6 @@
 package local
 
 import (
-	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -14,8 +13,8 @@ import (
 	"loophub/infra/local/eventbridge"
 	"loophub/infra/local/lambda"
 	"loophub/infra/local/logs"
+	"loophub/infra/local/retry"
 	"loophub/infra/local/s3"
-	"loophub/infra/local/scheduler"
 	"loophub/infra/local/sqs"
 	"loophub/infra/local/ssm"
 	"loophub/infra/local/template"
@@ -272,15 +271,11 @@ func (c *Cloud) buildEvents() error {
 
 // ruleTarget delivers as EventBridge does: under the resource's own policy, with the rule as the source.
 func (c *Cloud) ruleTarget(r template.Rule, t template.Target) (eventbridge.Target, error) {
-	out := eventbridge.Target{ARN: t.Arn, Input: t.Input, Retry: eventbridge.DefaultRetry()}
-	if p := t.RetryPolicy; p != nil {
-		if p.MaximumRetryAttempts != nil {
-			out.Retry.Attempts = *p.MaximumRetryAttempts
-		}
-		if p.MaximumEventAgeInSeconds != nil {
-			out.Retry.MaxAge = time.Duration(*p.MaximumEventAgeInSeconds) * time.Second
-		}
+	policy, err := retryPolicy(t)
+	if err != nil {
+		return eventbridge.Target{}, err
 	}
+	out := eventbridge.Target{ARN: t.Arn, Input: t.Input, Retry: policy}
 	if t.RoleArn != "" {
 		return out, fmt.Errorf("the local cloud knows no rule targets with roles")
 	}
@@ -304,11 +299,7 @@ func (c *Cloud) ruleTarget(r template.Rule, t template.Target) (eventbridge.Targ
 	if t.DeadLetterConfig != nil {
 		dead := t.DeadLetterConfig.Arn
 		out.Bury = func(event []byte, about map[string]string) error {
-			attributes := map[string]sqs.Attribute{}
-			for k, v := range about {
-				attributes[k] = sqs.Attribute{DataType: "String", StringValue: &v}
-			}
-			return c.sendFor(eventsService, r.ARN, dead, string(event), attributes)
+			return c.sendFor(eventsService, r.ARN, dead, string(event), textAttributes(about))
 		}
 	}
 	return out, nil
@@ -333,54 +324,12 @@ func (c *Cloud) logFor(rule, group string, event []byte) error {
 	return nil
 }
 
-// buildSchedules makes the schedules, each under its own role.
-func (c *Cloud) buildSchedules() error {
-	var schedules []scheduler.Schedule
-	for _, d := range c.stack.Schedules {
-		if d.State == "DISABLED" {
-			continue
-		}
-		if serviceOf(d.Target.Arn) != "lambda" || d.FlexibleTimeWindow.Mode != "OFF" || strings.Contains(d.Target.Input, "<aws.") {
-			return fmt.Errorf("schedule %s: the local cloud knows functions as targets only, without a flexible window, "+
-				"with a constant input", d.LogicalID)
-		}
-		if !c.policies.Trusts(d.Target.RoleArn, schedulerService) {
-			return fmt.Errorf("schedule %s: its role does not let %s assume it", d.LogicalID, schedulerService)
-		}
-		schedules = append(schedules, scheduler.Schedule{Name: d.Name, Expression: d.ScheduleExpression,
-			Fire: func(at time.Time) { c.fire(d, at) }})
+// retryPolicy reads a target's; without one it is AWS's default.
+func retryPolicy(t template.Target) (retry.Policy, error) {
+	if t.RetryPolicy == nil {
+		return retry.Default(), nil
 	}
-	var err error
-	c.schedules, err = scheduler.New(c.clock, schedules)
-	return err
-}
-
-// fire starts a schedule's function; what could not be started goes to the dead letters.
-func (c *Cloud) fire(d template.Schedule, at time.Time) {
-	payload := d.Target.Input
-	if payload == "" {
-		event, err := json.Marshal(map[string]any{"version": "0", "id": fmt.Sprintf("%s-%d", d.Name, at.Unix()),
-			"detail-type": "Scheduled Event", "source": "aws.scheduler", "account": template.Account,
-			"time": at.Format(time.RFC3339), "region": template.Region, "resources": []string{d.ARN}, "detail": "{}"})
-		if err != nil { // texts always marshal
-			panic(err)
-		}
-		payload = string(event)
-	}
-	err := c.roleMay(d.Target.RoleArn, d.Target.Arn, "lambda:InvokeFunction")
-	if err == nil {
-		err = c.functions.InvokeAsync(d.Target.Arn, []byte(payload))
-	}
-	if err == nil || d.Target.DeadLetterConfig == nil {
-		return
-	}
-	dead, reason := d.Target.DeadLetterConfig.Arn, err.Error()
-	if c.roleMay(d.Target.RoleArn, dead, "sqs:SendMessage") != nil {
-		return // as on AWS, a dead-letter queue that refuses too loses the event
-	}
-	_ = c.queues.Send(dead, payload, map[string]sqs.Attribute{
-		"SCHEDULE_ARN": {DataType: "String", StringValue: &d.ARN}, "TARGET_ARN": {DataType: "String", StringValue: &d.Target.Arn},
-		"ERROR_MESSAGE": {DataType: "String", StringValue: &reason}})
+	return retry.Given(t.RetryPolicy.MaximumRetryAttempts, t.RetryPolicy.MaximumEventAgeInSeconds)
 }
 
 // serviceOf is the service part of an ARN.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"loophub/infra/local/dispatch"
+	"loophub/infra/local/retry"
 )
 
 // Async is how a function deals with events that nobody waits for.
@@ -68,7 +69,7 @@ func (e *event) attempt() {
 	case err != nil && *f.Reserved == 0: // switched off: there is no use in waiting
 		e.giveUp("ZeroReservedConcurrency", nil)
 	case err != nil:
-		e.again(now, backoff(e.throttles, 5*time.Minute), nil)
+		e.again(now, retry.Doubling(e.throttles, 5*time.Minute), nil)
 		e.throttles++
 	case r.Failed:
 		e.attempts++

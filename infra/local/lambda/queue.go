@@ -9,6 +9,7 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 
 	"loophub/infra/local/pattern"
+	"loophub/infra/local/retry"
 	"loophub/infra/local/work"
 )
 
@@ -159,7 +160,7 @@ func (p *queuePoller) deliver(batch []heldMessage) {
 		payload = append(payload, m.text...)
 	}
 	result, err := p.service.invoke(p.function.Name, append(payload, "]}"...))
-	if throttled(err) { // the messages count as received all the same
+	if retry.Throttled(err) { // the messages count as received all the same
 		p.pause.longer()
 	}
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"loophub/infra/local/pattern"
+	"loophub/infra/local/retry"
 	"loophub/infra/local/work"
 )
 
@@ -209,7 +210,7 @@ func (p *streamPoller) deliver(this part) bool {
 	result, err := p.service.invoke(p.function.Name, payloadOf(batch))
 	if err != nil {
 		p.parts = append(p.parts, part{batch, this.failures})
-		if throttled(err) {
+		if retry.Throttled(err) {
 			p.pause.longer()
 		}
 		return false

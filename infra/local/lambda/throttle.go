@@ -1,12 +1,12 @@
 package lambda
 
 import (
-	"errors"
 	"net/http"
 	"time"
 
 	"loophub/infra/local/clock"
 	"loophub/infra/local/dispatch"
+	"loophub/infra/local/retry"
 )
 
 // throttle is how an invocation fails that found no instance free.
@@ -14,19 +14,6 @@ import (
 func throttle() error {
 	return &dispatch.Error{Status: http.StatusTooManyRequests, Code: "TooManyRequestsException", Message: "Rate Exceeded.",
 		Extra: map[string]any{"Reason": "ReservedFunctionConcurrentInvocationLimitExceeded"}}
-}
-
-func throttled(err error) bool {
-	e, ok := errors.AsType[*dispatch.Error](err)
-	return ok && e.Status == http.StatusTooManyRequests
-}
-
-// backoff doubles from a second up to a longest wait.
-func backoff(tries int, longest time.Duration) time.Duration {
-	if tries > 20 {
-		return longest
-	}
-	return min(longest, time.Second<<tries)
 }
 
 // longestPause of a poller is assumed: AWS says only that it backs off.
@@ -43,7 +30,7 @@ type pause struct {
 
 // longer begins a wait, longer than the one before it.
 func (p *pause) longer() {
-	p.until = p.timers.Now().Add(backoff(p.tries, longestPause))
+	p.until = p.timers.Now().Add(retry.Doubling(p.tries, longestPause))
 	p.tries++
 	p.timers.At(p.until, p.wake)
 }
