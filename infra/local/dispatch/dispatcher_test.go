@@ -129,7 +129,7 @@ func TestS3OperationsAreReadFromMethodAndQuery(t *testing.T) {
 		"GET /b/k?x-id=GetObject":    "GetObject",
 		"HEAD /b/k":                  "HeadObject",
 		"DELETE /b/k":                "DeleteObject",
-		"GET /b?list-type=2":         "GET?list-type=2",
+		"GET /b?list-type=2":         "ListObjectsV2",
 		"POST /b/k?uploads":          "POST?uploads",
 		"GET /b/k?x-id=GetObjectAcl": "GetObjectAcl",
 		"PUT /b/k?partNumber=1":      "PUT?partNumber=1",

@@ -97,6 +97,9 @@ func s3Operation(r *http.Request) string {
 		http.MethodPut: "PutObject", http.MethodGet: "GetObject",
 		http.MethodHead: "HeadObject", http.MethodDelete: "DeleteObject",
 	}
+	if r.Method == http.MethodGet && q.Get("list-type") == "2" {
+		return "ListObjectsV2"
+	}
 	id := q.Get("x-id")
 	q.Del("x-id")
 	if name, ok := plain[r.Method]; ok && len(q) == 0 && (id == "" || id == name) && r.Header.Get("X-Amz-Copy-Source") == "" {
