@@ -46,8 +46,13 @@ func (c *Cloud) buildStores() error {
 	}
 	c.parameters = ssm.New(c.clock, template.Region, template.Account)
 	for _, p := range c.stack.Parameters {
-		if _, _, err := c.parameters.Put(p.Name, p.Type, p.Value, "", false); err != nil {
+		if _, _, err := c.parameters.Put(p.Name, p.Type, p.Value, p.Tier, false); err != nil {
 			return fmt.Errorf("parameter %s: %w", p.Name, err)
+		}
+	}
+	for _, b := range c.stack.Buckets {
+		if err := sealed(b); err != nil {
+			return err
 		}
 	}
 	c.objects = s3.New(c.clock, func(principal string, n dispatch.Need) bool {
@@ -120,6 +125,19 @@ func describeBuckets(buckets []template.Bucket) []s3.Bucket {
 	return out
 }
 
+// sealed refuses an encryption whose keys would need permissions of their own.
+func sealed(b template.Bucket) error {
+	if b.BucketEncryption == nil {
+		return nil
+	}
+	for _, r := range b.BucketEncryption.ServerSideEncryptionConfiguration {
+		if a := r.ServerSideEncryptionByDefault.SSEAlgorithm; a != "AES256" {
+			return fmt.Errorf("bucket %s: the local cloud knows no encryption %s", b.LogicalID, a)
+		}
+	}
+	return nil
+}
+
 // buildFunctions joins the template's functions with their handlers.
 func (c *Cloud) buildFunctions() error {
 	missing := maps.Clone(c.options.Handlers)
@@ -166,8 +184,13 @@ func (c *Cloud) describeFunction(f template.Function, factory lambda.Factory) (l
 		out.Variables = c.fronted(f.Environment.Variables)
 	}
 	group := "/aws/lambda/" + f.Name
-	if f.LoggingConfig != nil && f.LoggingConfig.LogGroup != "" {
-		group = f.LoggingConfig.LogGroup
+	if l := f.LoggingConfig; l != nil {
+		if l.LogFormat != "" && l.LogFormat != "JSON" || l.SystemLogLevel != "" && l.SystemLogLevel != "WARN" {
+			return out, fmt.Errorf("the platform writes JSON at WARN here, not %s at %s", l.LogFormat, l.SystemLogLevel)
+		}
+		if l.LogGroup != "" {
+			group = l.LogGroup
+		}
 	}
 	if !slices.ContainsFunc(c.stack.LogGroups, func(g template.LogGroup) bool { return g.Name == group }) {
 		return out, fmt.Errorf("its log group %s is not in the template", group)
@@ -208,6 +231,15 @@ func (c *Cloud) fronted(variables map[string]string) map[string]string {
 }
 
 func (c *Cloud) describeAsync(f template.Function, a template.AsyncConfig, out *lambda.Async) error {
+	if a.Qualifier != "$LATEST" {
+		return fmt.Errorf("the local cloud knows no version or alias %q", a.Qualifier)
+	}
+	if n := a.MaximumRetryAttempts; n != nil && (*n < 0 || *n > 2) {
+		return fmt.Errorf("MaximumRetryAttempts is %d, not from 0 to 2", *n)
+	}
+	if n := a.MaximumEventAgeInSeconds; n != nil && (*n < 60 || *n > 21600) {
+		return fmt.Errorf("MaximumEventAgeInSeconds is %d, not from 60 to 21600", *n)
+	}
 	if a.MaximumRetryAttempts != nil {
 		out.Retries = *a.MaximumRetryAttempts
 	}

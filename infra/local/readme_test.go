@@ -2,7 +2,9 @@ package local
 
 import (
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -35,6 +37,12 @@ func TestREADMEListsWhatIsImplemented(t *testing.T) {
 		fmt.Fprintf(&want, "| %s | %s |\n", s.name, strings.Join(s.operations, ", "))
 	}
 	fmt.Fprintf(&want, "\nResource types: %s.\n", strings.ReplaceAll(strings.Join(template.Types(), ", "), "AWS::", ""))
+
+	want.WriteString("\nAccepted without effect, each for a reason; every other property that has none is refused:\n\n| property | because it |\n|---|---|\n")
+	effectless := template.WithoutEffect()
+	for _, reason := range slices.Sorted(maps.Keys(effectless)) {
+		fmt.Fprintf(&want, "| %s | %s |\n", strings.Join(effectless[reason], ", "), reason)
+	}
 
 	text, err := os.ReadFile("README.md")
 	if err != nil {

@@ -37,7 +37,7 @@ func edited(t *testing.T, id string, properties map[string]any) []byte {
 
 func attribute(id, name string) map[string]any { return map[string]any{"Fn::GetAtt": []any{id, name}} }
 
-func TestMappingsThatAreRefused(t *testing.T) {
+func TestPropertiesThatAreRefused(t *testing.T) {
 	for name, test := range map[string]struct {
 		id         string
 		properties map[string]any
@@ -60,6 +60,13 @@ func TestMappingsThatAreRefused(t *testing.T) {
 		"visibility":               {"RetryQueue", map[string]any{"VisibilityTimeout": 1}, "less than the function's timeout"},
 		"redrive policy":           {"DeadQueue", map[string]any{"RedriveAllowPolicy": map[string]any{"redrivePermission": "denyAll"}}, "RedriveAllowPolicy"},
 		"too many tries of a rule": {"OrderRule", map[string]any{"Targets": []any{map[string]any{"Id": "q", "Arn": attribute("OrderQueue", "Arn"), "RetryPolicy": map[string]any{"MaximumRetryAttempts": 186}}}}, "0 to 185 attempts"},
+		"keys of a bucket":         {"OverflowBucket", map[string]any{"BucketEncryption": map[string]any{"ServerSideEncryptionConfiguration": []any{map[string]any{"ServerSideEncryptionByDefault": map[string]any{"SSEAlgorithm": "aws:kms"}}}}}, "no encryption aws:kms"},
+		"lines in text":            {"IngestFunction", map[string]any{"LoggingConfig": map[string]any{"LogFormat": "Text"}}, "the platform writes JSON"},
+		"level of own lines":       {"IngestFunction", map[string]any{"LoggingConfig": map[string]any{"ApplicationLogLevel": "ERROR"}}, `unknown field "ApplicationLogLevel"`},
+		"tags of a role":           {"IngestRole", map[string]any{"Tags": []any{}}, `unknown field "Tags"`},
+		"long sessions":            {"IngestRole", map[string]any{"MaxSessionDuration": 60}, "MaxSessionDuration is 60"},
+		"a window of a schedule":   {"SweepSchedule", map[string]any{"FlexibleTimeWindow": map[string]any{"Mode": "FLEXIBLE"}}, "without a flexible window"},
+		"a cron expression":        {"SweepSchedule", map[string]any{"ScheduleExpression": "cron(0 9 * * ? *)"}, "knows rate(…) only"},
 		"state of a rule":          {"OrderRule", map[string]any{"State": "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS"}, "no state ENABLED_WITH"},
 	} {
 		t.Run(name, func(t *testing.T) {
