@@ -41,6 +41,9 @@ type Options struct {
 	Front string
 	// Driver decides what happens when; nil is Live: everything as soon as it can, on the clock given.
 	Driver Driver
+	// Asked, if not nil, is told of every permission that somebody needed: of a principal's call once it is over, with its
+	// error, and of what the platform asks for a service or in a role's name, with the answer. It must not block.
+	Asked func(iam.Request, error)
 	// Tail, if not nil, sees every event of a bus and every line of a function. It must not block.
 	Tail func(Line)
 }

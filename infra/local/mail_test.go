@@ -259,7 +259,7 @@ func TestMailThatCannotWorkIsRefused(t *testing.T) {
 	}
 	for want, changed := range map[string]map[string]string{
 		"could not publish to its topic":                {"MailTopicPolicy": ""},
-		"not authorized to perform: sns:Publish":        change("MailTopicPolicy", "configuration-set/${MailSet}", "configuration-set/other"),
+		"not authorized to perform: SNS:Publish":        change("MailTopicPolicy", "configuration-set/${MailSet}", "configuration-set/other"),
 		"subscriptions of the protocol lambda":          change("MailHeard", `"lambda"`, `"https"`),
 		"there is no function":                          change("MailHeard", `{"Fn::GetAtt":["IngestFunction","Arn"]}`, `"arn:aws:lambda:us-east-1:000000000000:function:none"`),
 		"there is no topic":                             change("MailHeard", `"TopicArn":{"Ref":"MailTopic"}`, `"TopicArn":"arn:aws:sns:us-east-1:000000000000:none"`),

@@ -19,7 +19,8 @@ const (
 
 // buildPolicies hands every policy of the template to the engine.
 func (c *Cloud) buildPolicies() error {
-	c.policies = iam.New()
+	c.policies = iam.New(template.Account)
+	c.policies.Watch = c.options.Asked
 	for _, r := range c.stack.Roles {
 		if err := c.addRole(r); err != nil {
 			return fmt.Errorf("role %s: %w", r.LogicalID, err)
@@ -70,7 +71,7 @@ func (c *Cloud) addRole(r template.Role) error {
 		}
 	}
 	var err error
-	if role.Trust, err = iam.Parse(r.AssumeRolePolicyDocument); err != nil {
+	if role.Trust, err = iam.Parse(iam.Trust, r.AssumeRolePolicyDocument); err != nil {
 		return err
 	}
 	inline := r.Policies
@@ -82,7 +83,7 @@ func (c *Cloud) addRole(r template.Role) error {
 		}
 	}
 	for _, p := range inline {
-		doc, err := iam.Parse(p.PolicyDocument)
+		doc, err := iam.Parse(iam.Identity, p.PolicyDocument)
 		if err != nil {
 			return fmt.Errorf("policy %s: %w", p.PolicyName, err)
 		}
@@ -93,7 +94,7 @@ func (c *Cloud) addRole(r template.Role) error {
 }
 
 func (c *Cloud) attach(document []byte, scope ...string) error {
-	doc, err := iam.Parse(document)
+	doc, err := iam.Parse(iam.Resource, document)
 	if err != nil {
 		return err
 	}

@@ -15,6 +15,7 @@ import (
 	_ "time/tzdata" // a fresh machine may have no time zones
 
 	"loophub/infra/local/clock"
+	"loophub/infra/local/iam"
 )
 
 const usage = `
@@ -47,6 +48,10 @@ type options struct {
 	dir       string
 	deployed  string
 	table     string
+
+	// What tests look at.
+	template []byte                   // in the place of the committed one
+	asked    func(iam.Request, error) // see local.Options
 }
 
 func command(ctx context.Context, args []string, out io.Writer) error {
