@@ -131,7 +131,7 @@ func (c *Cloud) buildFunctions() error {
 	cfg := lambda.Config{Region: template.Region, Timers: c.clock, Tracker: c.tracker,
 		SDK: func(role string) aws.Config { return c.Config(role) }, Functions: functions}
 	if c.options.Driver != nil {
-		cfg.Adapt = c.options.Driver.Adapt
+		cfg.Adapt, cfg.Ended = c.options.Driver.Adapt, c.options.Driver.Ended
 	}
 	var err error
 	c.functions, err = lambda.New(cfg)
