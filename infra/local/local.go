@@ -41,13 +41,13 @@ type Options struct {
 	Front string
 	// Driver decides what happens when; nil is Live: everything as soon as it can, on the clock given.
 	Driver Driver
-	// Asked, if not nil, is told of every permission that somebody needed: of a principal's call once it is over, with its
-	// error, and of what the platform asks for a service or in a role's name, with the answer. It must not block.
-	Asked func(iam.Request, error)
 	// Shards is how many shards each stream has; 0 is one. The records of one item stay in order, those of two shards don't.
 	Shards int
 	// Tail, if not nil, sees every event of a bus and every line of a function. It must not block.
 	Tail func(Line)
+	// Asked, if not nil, is told of every permission that somebody needed: of a principal's call once it is over, with its
+	// error, and of what the platform asks for a service or in a role's name, with the answer. It must not block.
+	Asked func(iam.Request, error)
 }
 
 // Line is something to show while the cloud runs.

@@ -10,13 +10,14 @@ import (
 	"testing"
 	"time"
 
+	"loophub/infra/local"
 	"loophub/infra/local/sim"
 )
 
 // busy is a world in which much goes wrong, told as the digest of its trace and of what is stored in the end.
 func busy(t *testing.T, seed uint64) (digest string, trace []sim.Step) {
 	t.Helper()
-	runSmall(t, sim.Config{Seed: seed, Record: true, Plan: sim.Chaos(seed, 8)}, func(s *small) {
+	runSmall(t, sim.Config{Seed: seed, Record: true, Plan: sim.Chaos(seed, 8), Options: local.Options{Shards: 3}}, func(s *small) {
 		for n := range 40 {
 			s.Go(fmt.Sprint("sender ", n), func() {
 				for {

@@ -18,7 +18,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
-	"loophub/infra/local"
 	"loophub/infra/local/lambda"
 	"loophub/infra/local/sim"
 )
@@ -46,8 +45,7 @@ func runSmall(t *testing.T, c sim.Config, live func(s *small)) {
 		return awslambda.NewHandler(func(context.Context) error { return nil }), nil
 	}
 	c.Template, c.Start = template, noon
-	c.Options = local.Options{Handlers: map[string]lambda.Factory{
-		"ingest": s.ingest, "unify": s.unify, "publish": idle, "api": idle, "sweep": idle}}
+	c.Options.Handlers = map[string]lambda.Factory{"ingest": s.ingest, "unify": s.unify, "publish": idle, "api": idle, "sweep": idle}
 	sim.Run(t, c, func(w *sim.World) {
 		s.World = w
 		live(s)
