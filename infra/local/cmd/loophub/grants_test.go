@@ -1,10 +1,8 @@
 package main
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"maps"
 	"regexp"
 	"slices"
@@ -155,31 +153,5 @@ func (r *requests) note(q iam.Request, err error) {
 		r.done[a] = true
 	case errors.As(err, &e) && e.Code == "AccessDeniedException":
 		r.refused[a] = e.Message
-	}
-}
-
-func TestExperiment(t *testing.T) {
-	r := newRequests()
-	o := demo()
-	o.asked = r.note
-	var out bytes.Buffer
-	if err := story(t.Context(), o, &out); err != nil {
-		t.Fatalf("%v\n%s", err, out.String())
-	}
-	n := 0
-	for _, g := range granted(t) {
-		n++
-		used := false
-		for a := range r.done {
-			used = used || g.covers(a)
-		}
-		if !used {
-			fmt.Println("unused", g)
-		}
-		without(t, g)
-	}
-	fmt.Println(n)
-	for a, text := range r.refused {
-		fmt.Println("refused", a, text)
 	}
 }

@@ -90,7 +90,11 @@ func start(ctx context.Context, o options, c *clock.Offset) (*hub, error) {
 		listener.Close()
 		return nil, err
 	}
-	h, err := newHub(ctx, o.template, local.Options{Handlers: inProcess(simulated(systems)), Clock: c, Asked: o.asked}, address(listener))
+	made := local.Options{Handlers: inProcess(simulated(systems)), Clock: c}
+	if o.change != nil {
+		o.change(&made)
+	}
+	h, err := newHub(ctx, o.template, made, address(listener))
 	if err != nil {
 		listener.Close()
 		systems.Close()
@@ -158,7 +162,13 @@ func newHub(ctx context.Context, template []byte, o local.Options, url string) (
 	if template == nil {
 		template = snapshot.Template()
 	}
-	o.Front, o.Tail = url+"/", h.note
+	tail := o.Tail
+	o.Front, o.Tail = url+"/", func(l local.Line) {
+		h.note(l)
+		if tail != nil {
+			tail(l)
+		}
+	}
 	var err error
 	if h.cloud, err = local.New(template, o); err != nil {
 		cancel()

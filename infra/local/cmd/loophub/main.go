@@ -14,8 +14,8 @@ import (
 	"time"
 	_ "time/tzdata" // a fresh machine may have no time zones
 
+	"loophub/infra/local"
 	"loophub/infra/local/clock"
-	"loophub/infra/local/iam"
 )
 
 const usage = `
@@ -49,9 +49,9 @@ type options struct {
 	deployed  string
 	table     string
 
-	// What tests look at.
-	template []byte                   // in the place of the committed one
-	asked    func(iam.Request, error) // see local.Options
+	// For tests.
+	template []byte               // in the place of the committed one
+	change   func(*local.Options) // of which the cloud is made
 }
 
 func command(ctx context.Context, args []string, out io.Writer) error {
