@@ -27,7 +27,7 @@ func (c *Cloud) buildStores() error {
 	c.dispatcher = dispatch.New(c.policies)
 	if c.options.Asked != nil {
 		c.dispatcher.Watch = func(principal string, n dispatch.Need, err error) {
-			c.options.Asked(iam.Request{Principal: principal, Action: n.Action, Resource: n.Resource}, err)
+			c.options.Asked(Asked{Request: iam.Request{Principal: principal, Action: n.Action, Resource: n.Resource}, Err: err})
 		}
 	}
 	if c.options.Driver != nil {

@@ -20,7 +20,9 @@ const (
 // buildPolicies hands every policy of the template to the engine.
 func (c *Cloud) buildPolicies() error {
 	c.policies = iam.New(template.Account)
-	c.policies.Watch = c.options.Asked
+	if c.options.Asked != nil {
+		c.policies.Watch = func(q iam.Request, err error) { c.options.Asked(Asked{Request: q, Platform: true, Err: err}) }
+	}
 	for _, r := range c.stack.Roles {
 		if err := c.addRole(r); err != nil {
 			return fmt.Errorf("role %s: %w", r.LogicalID, err)

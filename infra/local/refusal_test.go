@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 
@@ -39,7 +40,8 @@ func usual(action, resource string) string {
 		" because no identity-based policy allows the " + action + " action"
 }
 
-func refusals(o *office) []refusal {
+// tableRefusals are those of DynamoDB: of each item of a transaction and of each table of a batch.
+func tableRefusals(o *office) []refusal {
 	inbox, hub, key := o.inbox(), aws.String("Loophub-HubTable"), map[string]types.AttributeValue{"pk": text("a"), "sk": text("b")}
 	table := func(name *string) string { return "arn:aws:dynamodb" + place + "table/" + *name }
 	on := func(name, stage, action, resource string, call func(context.Context, *dynamodb.Client) error) refusal {
@@ -79,6 +81,12 @@ func refusals(o *office) []refusal {
 			_, err := c.TransactGetItems(ctx, &dynamodb.TransactGetItemsInput{TransactItems: []types.TransactGetItem{{Get: &types.Get{TableName: inbox, Key: key}}}})
 			return err
 		}),
+	}
+}
+
+// refusals are those of the other services.
+func refusals(o *office) []refusal {
+	return []refusal{
 		{"a queue, by its URL", "sweep", func(ctx context.Context, cfg aws.Config) error {
 			_, err := sqs.NewFromConfig(cfg).SendMessage(ctx, &sqs.SendMessageInput{QueueUrl: o.url("SpillQueue"), MessageBody: aws.String("x")})
 			return err
@@ -120,7 +128,7 @@ func TestRefusals(t *testing.T) {
 	}
 	server := httptest.NewServer(o.Endpoint())
 	defer server.Close()
-	for _, r := range refusals(o) {
+	for _, r := range slices.Concat(tableRefusals(o), refusals(o)) {
 		t.Run(r.name, func(t *testing.T) {
 			for _, base := range []*string{nil, &server.URL} {
 				cfg := o.as(r.stage)

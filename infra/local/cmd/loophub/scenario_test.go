@@ -32,6 +32,7 @@ import (
 type scenario struct {
 	name  string
 	file  []string // of the demo shop's workspace file, what is replaced by what
+	lacks []string // grants that the template lacks from the outset
 	storm bool     // calls may fail, see weather
 	play  func(v *visit) error
 }
@@ -39,10 +40,15 @@ type scenario struct {
 var scenarios = []scenario{
 	{name: "story", play: (*visit).story},
 	{name: "operators", file: firstOrder, play: (*visit).operators},
-	{name: "regular", file: []string{"  first-time:", frequent + "  first-time:", "      email: traits.email",
-		"      email: traits.email\n      loophub_frequent: 'orders.within(\"400d\").count'"}, play: (*visit).regular},
+	{name: "regular", file: []string{"  first-time:", frequent + "  first-time:", "{entered: once-last-month}", "{api: true}",
+		"      email: traits.email", "      email: traits.email\n      loophub_frequent: 'orders.within(\"400d\").count'"}, play: (*visit).regular},
 	{name: "weather", file: firstOrder, storm: true, play: (*visit).weathered},
+	{name: "minutes", play: (*visit).minutes},
+	{name: "lost minutes", lacks: []string{minute}, play: (*visit).minutes},
 }
+
+// minute is the grant by which each minute's sweep begins.
+const minute = "SweepScheduleRole lambda:InvokeFunction on function:SweepFunction"
 
 var firstOrder = []string{"{entered: once-last-month}", "{entered: first-time}"}
 
@@ -56,6 +62,20 @@ type visit struct {
 	tale  tale
 	first []step // Lan's account, her consent, her order
 	n     int
+}
+
+// template is the committed one but for what the scenario lacks, and what is missing besides.
+func (s scenario) template(t *testing.T, missing ...grant) []byte {
+	t.Helper()
+	for _, name := range s.lacks {
+		missing = append(missing, find(t, name))
+	}
+	return without(t, missing...)
+}
+
+// refuses tells whether a scenario is about that being refused.
+func (s scenario) refuses(a asked) bool {
+	return len(s.lacks) > 0 && a.action == "lambda:InvokeFunction"
 }
 
 // run plays a scenario on a template; change says what else the hub is made of. The error is the first step that
@@ -175,25 +195,46 @@ func (v *visit) operators() error {
 	)
 }
 
-// cut takes one fragment off Lan's profile and gives its id.
-func (v *visit) cut() (string, error) {
+// lan is Lan's one profile: its id and those of its members.
+func (v *visit) lan() (id string, members []string, err error) {
 	got, err := v.get(v.ctx, lansProfile)
 	if err != nil {
-		return "", err
+		return "", nil, err
 	}
 	found, _ := got.(object)["profiles"].(list)
 	if len(found) != 1 {
-		return "", fmt.Errorf("Lan is %d profiles", len(found))
+		return "", nil, fmt.Errorf("Lan is %d profiles", len(found))
 	}
 	one := found[0].(object)
-	members, _ := one["members"].(list)
+	l, _ := one["members"].(list)
+	for _, m := range l {
+		members = append(members, fmt.Sprint(m))
+	}
+	return fmt.Sprint(one["id"]), members, nil
+}
+
+// cut takes one fragment off Lan's profile and gives its id.
+func (v *visit) cut() (string, error) {
+	id, members, err := v.lan()
+	if err != nil {
+		return "", err
+	}
 	for _, m := range members {
-		if m != one["id"] {
-			path := "/v1/profiles/" + url.PathEscape(fmt.Sprint(one["id"])) + "/unmerge"
-			return fmt.Sprint(m), v.steps(step{Path: path, Body: object{"fragments": list{m}}, Answer: http.StatusAccepted})
+		if m != id {
+			path := "/v1/profiles/" + url.PathEscape(id) + "/unmerge"
+			return m, v.steps(step{Path: path, Body: object{"fragments": list{m}}, Answer: http.StatusAccepted})
 		}
 	}
 	return "", fmt.Errorf("Lan's profile has the members %v", members)
+}
+
+// enter wants Lan in the journey.
+func (v *visit) enter() error {
+	id, _, err := v.lan()
+	if err != nil {
+		return err
+	}
+	return v.steps(step{Path: "/v1/journeys/win-back/entries", Body: object{"profile": id, "id": "invitation-1"}, Answer: http.StatusAccepted})
 }
 
 // hearFirst brings segment the news of one fragment before all others: queues keep no order.
@@ -234,6 +275,9 @@ func (v *visit) hearFirst(fragment string) error {
 	return fmt.Errorf("nothing was said of %s", fragment)
 }
 
+// minutes lets two of them pass.
+func (v *visit) minutes() error { return v.cloud.Advance(v.ctx, 2*time.Minute) }
+
 // regular lets Lan order more often than a fragment remembers by itself, and takes an order back.
 func (v *visit) regular() error {
 	var orders []step
@@ -241,7 +285,9 @@ func (v *visit) regular() error {
 		orders = append(orders, v.order(n, nil))
 	}
 	return inTurn(
-		v.doing(v.first[:2]...),
+		v.doing(vouchers), v.doing(v.first[:2]...),
+		v.enter,
+		v.seeing("/outbox?to=lan.nguyen@example.vn", object{"mails": list{object{}}}),
 		v.doing(orders...),
 		v.seeing(lansProfile, object{"profiles": list{object{"orders": object{"count": 14}}}}),
 		v.seeing("/simulators/hubspot/contacts/lan.nguyen@example.vn", object{"properties": object{"loophub_frequent": "14"}}),
@@ -316,7 +362,7 @@ func (v *visit) weathered() error {
 		v.seeing(lansProfile, oneProfile),
 		// The Inbox takes nothing: the delivery waits in the spill queue.
 		during(func(role string, c dispatch.Call) bool { return role == "IngestRole" && writes(c) }, v.doing(v.first[1])),
-		func() error { return v.cloud.Advance(v.ctx, 2*time.Minute) }, // sweeps, which pass leaves out where nothing is due
+		v.minutes, // whose sweeps are left out otherwise, where nothing is due
 		// The Hub takes nothing: the delivery waits in the retry queue.
 		during(func(role string, c dispatch.Call) bool { return role == "UnifyRole" && c.Service == "dynamodb" },
 			func() error {
