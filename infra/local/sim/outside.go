@@ -32,7 +32,8 @@ func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		}
 	}
 	i := dispatch.InvocationOf(r.Context())
-	p := Point{Function: t.w.stage(i.Function), Invocation: i.ID, Service: r.URL.Host, Operation: r.Method + " " + pattern(r.URL.Path), Site: site()}
+	at := here()
+	p := Point{Function: t.w.stage(i.Function), Invocation: i.ID, Service: r.URL.Host, Operation: r.Method + " " + pattern(r.URL.Path), Site: at.site, Caller: at.caller}
 	var reply *http.Response
 	serve := func() []byte {
 		rec := httptest.NewRecorder()

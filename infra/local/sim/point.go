@@ -5,18 +5,19 @@ import "time"
 // Point is a place and moment at which something can go wrong: a call of a function, or the end of an invocation.
 type Point struct {
 	Number     int // of the points of the world, from 1
-	Nth        int // of the points with the same Function, Service, Operation and Site, from 1
+	Nth        int // of the points with the same Function, Service, Operation, Site and Caller, from 1
 	Time       time.Time
 	Function   string // the stage
 	Invocation string // id
 	Service    string // as dispatch names it, the host of a system outside, or "lambda"
 	Operation  string // "PutItem"; the method and path of a request to a system outside; "end"
-	Site       string // the function in the code that made the call, see SiteOf
+	Site       string // the exported function in the code that made the call, "shared/aws/hub.Workspace.Commit"
+	Caller     string // the function of the stage for which it was made, "functions/unify.Unifier.commit"
 }
 
 // place is a point without its number and moment.
 func (p Point) place() Point {
-	return Point{Function: p.Function, Service: p.Service, Operation: p.Operation, Site: p.Site}
+	return Point{Function: p.Function, Service: p.Service, Operation: p.Operation, Site: p.Site, Caller: p.Caller}
 }
 
 // End says whether the point is the end of an invocation.

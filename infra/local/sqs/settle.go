@@ -49,7 +49,7 @@ func (s *Service) deleteMessageBatch(_ context.Context, c dispatch.Call) (any, e
 	for i, e := range in.Entries {
 		ids[i] = e.ID
 	}
-	return batch(ids, func(i int) error { return s.delete(q, in.Entries[i].ReceiptHandle) })
+	return batch(c, ids, func(i int) error { return s.delete(q, in.Entries[i].ReceiptHandle) })
 }
 
 func (s *Service) delete(q *queue, receipt string) error {
@@ -101,7 +101,7 @@ func (s *Service) changeVisibilityBatch(_ context.Context, c dispatch.Call) (any
 	for i, e := range in.Entries {
 		ids[i] = e.ID
 	}
-	return batch(ids, func(i int) error { return s.change(q, in.Entries[i]) })
+	return batch(c, ids, func(i int) error { return s.change(q, in.Entries[i]) })
 }
 
 func (s *Service) change(q *queue, c change) error {
@@ -135,13 +135,16 @@ func (s *Service) changeLocked(q *queue, c change) (after func(), err error) {
 	return s.rouse(q), nil
 }
 
-func batch(ids []string, do func(i int) error) (any, error) {
+func batch(c dispatch.Call, ids []string, do func(i int) error) (any, error) {
 	if err := checkBatch(ids); err != nil {
 		return nil, err
 	}
 	out := batchReply{[]done{}, []failure{}}
+	spared := c.Spared(len(ids))
 	for i, id := range ids {
-		if err := do(i); err != nil {
+		if i >= spared {
+			out.Failed = append(out.Failed, failed(id, errInternal))
+		} else if err := do(i); err != nil {
 			out.Failed = append(out.Failed, failed(id, err))
 		} else {
 			out.Successful = append(out.Successful, done{id})
