@@ -268,6 +268,7 @@ func TestMailThatCannotWorkIsRefused(t *testing.T) {
 		`unknown field "FilterPolicy"`:                  change("MailHeard", `"Protocol"`, `"FilterPolicy":{},"Protocol"`),
 		`unknown field "CloudWatchDestination"`:         change("MailEvents", `"SnsDestination"`, `"CloudWatchDestination":{},"SnsDestination"`),
 		`unknown field "FifoTopic"`:                     change("MailTopic", `{}`, `{"FifoTopic":true}`),
+		"not all of its queues are in the template":     change("MailDeadPolicy", `{"Ref":"MailDead"}`, `"https://sqs.us-east-1.amazonaws.com/000000000000/none"`),
 		"event destination MailEvents: it has no topic": change("MailEvents", `"SnsDestination":{"TopicARN":{"Ref":"MailTopic"}}`, `"Name":"x"`),
 	} {
 		if _, err := newOffice(t, changed); err == nil || !strings.Contains(fmt.Sprint(err), want) {

@@ -37,6 +37,9 @@ func (c *Cloud) buildPolicies() error {
 				}
 			}
 		}
+		if len(scope) < len(p.Queues) {
+			return fmt.Errorf("queue policy %s: not all of its queues are in the template: %v", p.LogicalID, p.Queues)
+		}
 		if err := c.attach(p.PolicyDocument, scope...); err != nil {
 			return fmt.Errorf("queue policy %s: %w", p.LogicalID, err)
 		}
