@@ -118,7 +118,8 @@ func (s Statement) complete(k Kind) error {
 		return errors.New("no resource")
 	}
 	for _, a := range s.Actions {
-		if service, name, ok := strings.Cut(a, ":"); a != "*" && (!ok || service == "" || name == "" || strings.ContainsAny(service, "*?")) {
+		service, name, _ := strings.Cut(a, ":")
+		if a != "*" && (service == "" || name == "" || strings.ContainsAny(service, "*?")) {
 			return fmt.Errorf("action %q", a)
 		}
 	}

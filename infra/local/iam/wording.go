@@ -22,7 +22,9 @@ var usual = wording{status: http.StatusBadRequest, text: "User: %s is not author
 var wordings = map[string]wording{
 	"s3":  {status: http.StatusForbidden, text: "User: %s is not authorized to perform: %s on resource: \"%s\""},
 	"ses": {status: http.StatusForbidden, text: "User `%s' is not authorized to perform `%s' on resource `%s'", silent: true},
-	"sns": {status: http.StatusForbidden, text: usual.text, action: func(a string) string { return strings.Replace(a, "sns:", "SNS:", 1) }},
+	"sns": {status: http.StatusForbidden, text: usual.text, action: func(a string) string {
+		return strings.Replace(a, "sns:", "SNS:", 1)
+	}},
 	"sqs": {status: http.StatusForbidden, text: usual.text, action: strings.ToLower},
 }
 

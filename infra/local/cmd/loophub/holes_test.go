@@ -32,7 +32,10 @@ func (h hole) allows(a asked) bool {
 func (h hole) dead() bool { return strings.HasSuffix(h.on, "DeadQueue") }
 
 // unasked are lines that the local cloud has no use for, since it asks in the name of events.amazonaws.com alone.
-var unasked = []string{"EventLogPolicy: delivery.logs.amazonaws.com logs:CreateLogStream", "EventLogPolicy: delivery.logs.amazonaws.com logs:PutLogEvents"}
+var unasked = []string{
+	"EventLogPolicy: delivery.logs.amazonaws.com logs:CreateLogStream",
+	"EventLogPolicy: delivery.logs.amazonaws.com logs:PutLogEvents",
+}
 
 // holes are all such lines of the committed template.
 func holes(t *testing.T) (all []hole) {
@@ -48,7 +51,8 @@ func holes(t *testing.T) (all []hole) {
 		all = append(all, logHoles(t, p.LogicalID, p.PolicyDocument)...)
 	}
 	for _, p := range stack.Permissions {
-		h := hole{name: p.LogicalID, cut: func(r object) { delete(r, p.LogicalID) }, action: p.Action, on: p.FunctionName, source: p.SourceArn}
+		h := hole{name: p.LogicalID, action: p.Action, on: p.FunctionName, source: p.SourceArn,
+			cut: func(resources object) { delete(resources, p.LogicalID) }}
 		if p.Principal != "*" {
 			h.service = p.Principal
 		}
@@ -111,7 +115,8 @@ func logHoles(t *testing.T, id, policy string) (all []hole) {
 				left := slices.Delete(slices.Clone(d.Statement), n, n+1)
 				keep := func(services, actions list) {
 					if len(services) > 0 && len(actions) > 0 {
-						left = append(left, object{"Effect": s["Effect"], "Principal": object{"Service": services}, "Action": actions, "Resource": s["Resource"]})
+						left = append(left, object{"Effect": s["Effect"], "Principal": object{"Service": services},
+							"Action": actions, "Resource": s["Resource"]})
 					}
 				}
 				keep(services[i:i+1], slices.Delete(slices.Clone(actions), j, j+1))

@@ -85,7 +85,8 @@ func names(refusal, action, resource string) bool {
 
 // otherwise are grants whose lack shows, but not by their refusal in the stage's log.
 var otherwise = map[string]string{
-	"IngestRole sqs:SendMessage on SpillQueue": "the sender is answered 503 and sends again; the log says why the Inbox, which is asked first, took nothing",
+	"IngestRole sqs:SendMessage on SpillQueue": "the sender is answered 503 and sends again; the log says why the Inbox, which " +
+		"is asked first, took nothing",
 }
 
 // TestRemovals takes one action on one resource away from one role at a time. The role's stage is refused, in AWS's words,
@@ -192,7 +193,8 @@ func TestHoles(t *testing.T) {
 func target(t *testing.T, all []hole, dead hole) hole {
 	t.Helper()
 	for _, h := range all {
-		if !h.dead() && h.service == dead.service && (h.source == dead.source || strings.HasSuffix(dead.source, "EventLogRule") && h.action == "logs:PutLogEvents") {
+		log := strings.HasSuffix(dead.source, "EventLogRule") && h.action == "logs:PutLogEvents"
+		if !h.dead() && h.service == dead.service && (h.source == dead.source || log) {
 			return h
 		}
 	}

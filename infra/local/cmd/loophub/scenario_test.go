@@ -244,7 +244,8 @@ func (v *visit) hearFirst(fragment string) error {
 			Detail events.Envelope `json:"detail"`
 		}
 		var all, mine events.ProfileChanges
-		if !l.Event || json.Unmarshal([]byte(l.Text), &e) != nil || e.Detail.Type != events.ProfileChanged || json.Unmarshal(e.Detail.Data, &all) != nil {
+		if !l.Event || json.Unmarshal([]byte(l.Text), &e) != nil || e.Detail.Type != events.ProfileChanged ||
+			json.Unmarshal(e.Detail.Data, &all) != nil {
 			continue
 		}
 		for _, c := range all.Changes {
@@ -321,7 +322,8 @@ func (w *weather) fails(which func(role string, c dispatch.Call) bool) { w.down.
 
 func (w *weather) clears() { w.down.Store(nil) }
 
-func (w *weather) Pass(_ context.Context, c dispatch.Call, serve func(dispatch.Call) dispatch.Reply, refuse func(*dispatch.Error) dispatch.Reply) (dispatch.Reply, error) {
+func (w *weather) Pass(_ context.Context, c dispatch.Call, serve func(dispatch.Call) dispatch.Reply,
+	refuse func(*dispatch.Error) dispatch.Reply) (dispatch.Reply, error) {
 	role := c.Principal[strings.LastIndexByte(c.Principal, '-')+1:]
 	if down := w.down.Load(); down != nil && (*down)(role, c) {
 		return refuse(&dispatch.Error{Status: http.StatusInternalServerError, Code: "InternalServerError", Message: "bad weather"}), nil
@@ -374,13 +376,15 @@ func (v *visit) weathered() error {
 		// message dies after SES took the mail; somebody else finds it claimed. What SES tells can't be stored either.
 		during(func(role string, c dispatch.Call) bool {
 			sent.CompareAndSwap(false, c.Service == "ses")
-			return sent.Load() && (role == "MessageRole" && writes(c) || role == "IngestRole" && (writes(c) && bytes.Contains(c.Body, []byte("#email#")) || c.Service == "sqs"))
+			mine := writes(c) && bytes.Contains(c.Body, []byte("#email#")) || c.Service == "sqs"
+			return sent.Load() && (role == "MessageRole" && writes(c) || role == "IngestRole" && mine)
 		}, func() error { return v.wait(11 * time.Minute) }),
 		func() error { return v.wait(30 * time.Minute) },
 		// A profile is cut apart, and segment hears first of the part that its memberships don't lie under.
 		v.doing(v.tale.Acts[0].Steps[7]), // a form that is Lan's too
 		func() error { v.taken(); return nil },
-		during(func(role string, c dispatch.Call) bool { return role == "SegmentRole" }, func() (err error) { off, err = v.cut(); return err }),
+		during(func(role string, c dispatch.Call) bool { return role == "SegmentRole" },
+			func() (err error) { off, err = v.cut(); return err }),
 		func() error { return v.hearFirst(off) },
 		func() error { return v.wait(10 * time.Minute) },
 		v.seeing(lansProfile, object{"profiles": list{object{}, object{}}}),

@@ -9,20 +9,26 @@ import (
 // everyStage stands for the role of each stage.
 const everyStage = "every stage"
 
+// What a poller does.
+const (
+	pollStream = "dynamodb:DescribeStream dynamodb:GetRecords dynamodb:GetShardIterator dynamodb:ListStreams"
+	pollQueue  = "sqs:ReceiveMessage sqs:DeleteMessage sqs:GetQueueAttributes"
+)
+
 // platform lists what no stage asks for itself: roles, actions, what on ({stage} is the role's), and why they are granted
 // all the same. What Lambda and the scheduler do they do in a role's name, by the permissions of that role.
 var platform = []struct{ roles, actions, on, why string }{
 	{everyStage, "logs:CreateLogStream logs:PutLogEvents", "log-group:/loophub/{stage}:*", "Lambda writes down what a function prints"},
-	{"UnifyRole", "dynamodb:DescribeStream dynamodb:GetRecords dynamodb:GetShardIterator dynamodb:ListStreams", "table/InboxTable/stream/*", "Lambda polls the stream"},
-	{"PublishRole", "dynamodb:DescribeStream dynamodb:GetRecords dynamodb:GetShardIterator dynamodb:ListStreams", "table/HubTable/stream/*", "Lambda polls the stream"},
+	{"UnifyRole", pollStream, "table/InboxTable/stream/*", "Lambda polls the stream"},
+	{"PublishRole", pollStream, "table/HubTable/stream/*", "Lambda polls the stream"},
 	{"UnifyRole PublishRole", "s3:PutObject", "loophub-overflowbucket/aws/lambda/*", "Lambda keeps a batch that it gave up"},
 	{"UnifyRole PublishRole", "s3:ListBucket", "loophub-overflowbucket", "Lambda looks whether the bucket for such batches is there"},
-	{"UnifyRole", "sqs:ReceiveMessage sqs:DeleteMessage sqs:GetQueueAttributes", "RetryQueue", "Lambda polls the queue"},
-	{"SegmentRole", "sqs:ReceiveMessage sqs:DeleteMessage sqs:GetQueueAttributes", "SegmentQueue", "Lambda polls the queue"},
-	{"JourneyRole", "sqs:ReceiveMessage sqs:DeleteMessage sqs:GetQueueAttributes", "JourneyQueue", "Lambda polls the queue"},
-	{"MessageRole", "sqs:ReceiveMessage sqs:DeleteMessage sqs:GetQueueAttributes", "MessageQueue", "Lambda polls the queue"},
-	{"AttributionRole", "sqs:ReceiveMessage sqs:DeleteMessage sqs:GetQueueAttributes", "AttributionQueue", "Lambda polls the queue"},
-	{"WritebackRole", "sqs:ReceiveMessage sqs:DeleteMessage sqs:GetQueueAttributes", "WritebackQueue", "Lambda polls the queue"},
+	{"UnifyRole", pollQueue, "RetryQueue", "Lambda polls the queue"},
+	{"SegmentRole", pollQueue, "SegmentQueue", "Lambda polls the queue"},
+	{"JourneyRole", pollQueue, "JourneyQueue", "Lambda polls the queue"},
+	{"MessageRole", pollQueue, "MessageQueue", "Lambda polls the queue"},
+	{"AttributionRole", pollQueue, "AttributionQueue", "Lambda polls the queue"},
+	{"WritebackRole", pollQueue, "WritebackQueue", "Lambda polls the queue"},
 	{"IngestRole", "sqs:SendMessage", "DeadQueue", "Lambda keeps a notification of SES that it gave up"},
 	{"SweepScheduleRole", "lambda:InvokeFunction", "function:SweepFunction", "the scheduler begins a sweep"},
 	{"SweepScheduleRole", "sqs:SendMessage", "DeadQueue", "the scheduler keeps a minute that it could not begin"},
