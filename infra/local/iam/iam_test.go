@@ -27,7 +27,9 @@ const (
 	rules = "arn:aws:events:us-east-1:" + owner + ":rule/"
 )
 
-func TestDecide(t *testing.T) {
+// example has policies of every kind.
+func example(t *testing.T) *Engine {
+	t.Helper()
 	e := New(owner)
 	e.AddRole(Role{ARN: role, Name: "r", Session: "f", Account: owner, Policies: []Document{document(t, Identity, `[
 		{"Effect":"Allow","Action":["dynamodb:GetItem","dynamodb:Put*"],"Resource":["`+table+`","`+table+`/index/*"]},
@@ -48,7 +50,11 @@ func TestDecide(t *testing.T) {
 		"Condition":{"ArnLike":{"aws:SourceArn":"`+rules+`bus/*"}}}`), queue)
 	e.Attach(document(t, Resource, `{"Effect":"Allow","Principal":"*","Action":"sqs:*","Resource":"*"}`), queue+"-open")
 	e.Allow("*", "lambda:InvokeFunctionUrl", code, map[string]string{"lambda:functionurlauthtype": "NONE"})
+	return e
+}
 
+func TestDecide(t *testing.T) {
+	e := example(t)
 	from := func(rule string) map[string]string { return map[string]string{"aws:sourcearn": rules + rule} }
 	because := func(policy, action string) string {
 		return "because no " + policy + "-based policy allows the " + action + " action"
