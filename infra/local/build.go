@@ -11,6 +11,7 @@ import (
 
 	"loophub/infra/local/dispatch"
 	"loophub/infra/local/eventbridge"
+	"loophub/infra/local/iam"
 	"loophub/infra/local/lambda"
 	"loophub/infra/local/logs"
 	"loophub/infra/local/retry"
@@ -23,6 +24,11 @@ import (
 // buildStores makes what keeps data, and the dispatcher in front of it.
 func (c *Cloud) buildStores() error {
 	c.dispatcher = dispatch.New(c.policies)
+	if c.options.Asked != nil {
+		c.dispatcher.Watch = func(principal string, n dispatch.Need, err error) {
+			c.options.Asked(Asked{Request: iam.Request{Principal: principal, Action: n.Action, Resource: n.Resource}, Err: err})
+		}
+	}
 	if c.options.Driver != nil {
 		c.dispatcher.Guard(c.options.Driver)
 	}

@@ -21,7 +21,10 @@ const (
 
 // buildPolicies hands every policy of the template to the engine.
 func (c *Cloud) buildPolicies() error {
-	c.policies = iam.New()
+	c.policies = iam.New(template.Account)
+	if c.options.Asked != nil {
+		c.policies.Watch = func(q iam.Request, err error) { c.options.Asked(Asked{Request: q, Platform: true, Err: err}) }
+	}
 	for _, r := range c.stack.Roles {
 		if err := c.addRole(r); err != nil {
 			return fmt.Errorf("role %s: %w", r.LogicalID, err)
@@ -35,6 +38,9 @@ func (c *Cloud) buildPolicies() error {
 					scope = append(scope, q.ARN)
 				}
 			}
+		}
+		if len(scope) < len(p.Queues) {
+			return fmt.Errorf("queue policy %s: not all of its queues are in the template: %v", p.LogicalID, p.Queues)
 		}
 		if err := c.attach(p.PolicyDocument, scope...); err != nil {
 			return fmt.Errorf("queue policy %s: %w", p.LogicalID, err)
@@ -67,7 +73,7 @@ func (c *Cloud) buildPolicies() error {
 func (c *Cloud) addRole(r template.Role) error {
 	role := iam.Role{ARN: r.ARN, Name: r.Name, Session: c.session(r), Account: template.Account}
 	var err error
-	if role.Trust, err = iam.Parse(r.AssumeRolePolicyDocument); err != nil {
+	if role.Trust, err = iam.Parse(iam.Trust, r.AssumeRolePolicyDocument); err != nil {
 		return err
 	}
 	inline := r.Policies
@@ -79,7 +85,7 @@ func (c *Cloud) addRole(r template.Role) error {
 		}
 	}
 	for _, p := range inline {
-		doc, err := iam.Parse(p.PolicyDocument)
+		doc, err := iam.Parse(iam.Identity, p.PolicyDocument)
 		if err != nil {
 			return fmt.Errorf("policy %s: %w", p.PolicyName, err)
 		}
@@ -113,7 +119,7 @@ func (c *Cloud) buildTokens() error {
 }
 
 func (c *Cloud) attach(document []byte, scope ...string) error {
-	doc, err := iam.Parse(document)
+	doc, err := iam.Parse(iam.Resource, document)
 	if err != nil {
 		return err
 	}

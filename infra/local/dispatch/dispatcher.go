@@ -21,6 +21,10 @@ type Authoriser interface {
 
 // Dispatcher recognises, authorises, counts and serves calls. Services are registered before the first call.
 type Dispatcher struct {
+	// Watch, if not nil, is told of every need of every call by a principal, and how the call ended: of a need that was
+	// refused its refusal, of all others the call's own error. It is set before the first call.
+	Watch func(principal string, n Need, err error)
+
 	authoriser Authoriser
 	gate       Gate
 	services   map[string]Service
@@ -146,10 +150,22 @@ func (d *Dispatcher) try(ctx context.Context, c Call) (Reply, error) {
 	}
 	for _, n := range needs {
 		if err := d.authoriser.Authorise(c.Principal, n); err != nil {
+			d.tell(c, err, n)
 			return Reply{}, err
 		}
 	}
-	return s.Serve(ctx, c)
+	reply, err := s.Serve(ctx, c)
+	d.tell(c, err, needs...)
+	return reply, err
+}
+
+func (d *Dispatcher) tell(c Call, err error, needs ...Need) {
+	if d.Watch == nil {
+		return
+	}
+	for _, n := range needs {
+		d.Watch(c.Principal, n, err)
+	}
 }
 
 func (d *Dispatcher) requestID() string {

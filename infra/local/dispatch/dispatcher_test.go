@@ -174,3 +174,28 @@ func TestDecodeRefusesWhatItDoesNotKnow(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+func TestNeedsAreWatched(t *testing.T) {
+	d := New(only("dynamodb:PutItem"))
+	d.Register("dynamodb", &echo{})
+	var told []string
+	d.Watch = func(principal string, n Need, err error) {
+		told = append(told, strings.TrimSpace(principal+" "+n.Action+" "+n.Resource)+" "+asText(err))
+	}
+	do(t, d, "role", request("DynamoDB_20120810.PutItem", ""))
+	do(t, d, "role", request("DynamoDB_20120810.GetItem", ""))
+	do(t, d, "", request("DynamoDB_20120810.Conflict", ""))
+	do(t, d, "role", request("AmazonSQS.SendMessage", "")) // nobody knows what it needs
+	want := []string{"role dynamodb:PutItem arn:thing done", "role dynamodb:GetItem arn:thing AccessDeniedException: role may not dynamodb:GetItem",
+		"dynamodb:Conflict arn:thing ConditionalCheckFailedException: no"}
+	if !slices.Equal(told, want) {
+		t.Errorf("told %q, want %q", told, want)
+	}
+}
+
+func asText(err error) string {
+	if err == nil {
+		return "done"
+	}
+	return err.Error()
+}

@@ -1,9 +1,7 @@
 package iam
 
 import (
-	"fmt"
 	"slices"
-	"strings"
 )
 
 // Assume tells whether a principal may become a role, by the role's trust policy. If that names the principal itself, it
@@ -13,7 +11,7 @@ func (e *Engine) Assume(principal, role string) error {
 	q := Request{Principal: principal, Action: "sts:AssumeRole", Resource: role}
 	r, ok := e.roles[role]
 	if !ok { // AWS tells nobody which roles there are
-		return e.refuse(q, fmt.Sprintf("because no resource-based policy allows the %s action", q.Action))
+		return e.refuse(q, "because no resource-based policy allows the ACTION action")
 	}
 	if principal == "" {
 		return nil
@@ -24,9 +22,9 @@ func (e *Engine) Assume(principal, role string) error {
 		if !s.covers(Request{Principal: principal, Action: q.Action}) {
 			continue
 		}
-		named, account := s.about(q), s.names(r.Account)
+		named, account := e.about(s, q), s.names(r.Account)
 		switch {
-		case s.Deny && (named || account):
+		case s.Deny && named: // an account stands for everybody in it
 			trust.denied = true
 		case named:
 			trust.allowed = true
@@ -38,17 +36,21 @@ func (e *Engine) Assume(principal, role string) error {
 	case trust.denied:
 		return e.refuse(q, "with an explicit deny in a resource-based policy")
 	case !trust.allowed && !delegated:
-		return e.refuse(q, fmt.Sprintf("because no resource-based policy allows the %s action", q.Action))
+		return e.refuse(q, "because no resource-based policy allows the ACTION action")
 	}
 	identity := verdict{}
 	for _, doc := range e.roles[principal].Policies {
-		identity.add(doc, q, false)
+		for _, s := range doc.Statements {
+			if s.covers(q) {
+				identity.add(s)
+			}
+		}
 	}
 	switch {
 	case identity.denied:
 		return e.refuse(q, "with an explicit deny in an identity-based policy")
 	case !trust.allowed && !identity.allowed:
-		return e.refuse(q, fmt.Sprintf("because no identity-based policy allows the %s action", q.Action))
+		return e.refuse(q, "because no identity-based policy allows the ACTION action")
 	}
 	return nil
 }
@@ -56,6 +58,6 @@ func (e *Engine) Assume(principal, role string) error {
 // names tells whether a statement speaks about an account as a whole.
 func (s Statement) names(account string) bool {
 	return slices.ContainsFunc(s.principals, func(p principal) bool {
-		return p.kind == "AWS" && (p.name == account || strings.HasPrefix(p.name, "arn:aws:iam::"+account+":") && strings.HasSuffix(p.name, ":root"))
+		return p.kind == "AWS" && p.name == account
 	})
 }
