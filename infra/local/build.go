@@ -14,6 +14,7 @@ import (
 	"loophub/infra/local/eventbridge"
 	"loophub/infra/local/lambda"
 	"loophub/infra/local/logs"
+	"loophub/infra/local/meter"
 	"loophub/infra/local/s3"
 	"loophub/infra/local/scheduler"
 	"loophub/infra/local/sqs"
@@ -134,7 +135,8 @@ func (c *Cloud) buildFunctions() error {
 
 func (c *Cloud) describeFunction(f template.Function, factory lambda.Factory) (lambda.Function, error) {
 	out := lambda.Function{Name: f.Name, ARN: f.ARN, Role: f.Role, MemoryMB: f.MemorySize,
-		Timeout: time.Duration(f.Timeout) * time.Second, Factory: factory, Async: lambda.DefaultAsync()}
+		Timeout: time.Duration(f.Timeout) * time.Second, Factory: factory, Async: lambda.DefaultAsync(),
+		Invoked: func(event []byte) { c.invocation(f, event) }}
 	if out.MemoryMB == 0 {
 		out.MemoryMB = 128
 	}
@@ -156,6 +158,7 @@ func (c *Cloud) describeFunction(f template.Function, factory lambda.Factory) (l
 	}
 	out.Log = func(line string) {
 		now := c.clock.Now()
+		c.lineCall(f.Role, line)
 		c.logs.Append(logs.Line{Group: group, Time: now, Text: line})
 		c.options.Tail(Line{Time: now, Source: f.Stage, Text: line})
 	}
@@ -284,6 +287,7 @@ func (c *Cloud) sendFor(service, source, queue, body string, attributes map[stri
 	if err := c.serviceMay(service, "sqs:SendMessage", queue, source); err != nil {
 		return err
 	}
+	c.queueCall(queue, "SendMessage", len(body))
 	return c.queues.Send(queue, body, attributes)
 }
 
@@ -293,6 +297,7 @@ func (c *Cloud) logFor(rule, group string, event []byte) error {
 			return err
 		}
 	}
+	c.lineCall(Bus, string(event))
 	if !c.logs.Append(logs.Line{Group: group, Time: c.clock.Now(), Text: string(event)}) {
 		return &dispatch.Error{Code: "ResourceNotFoundException", Message: "The specified log group does not exist: " + group}
 	}
@@ -334,6 +339,9 @@ func (c *Cloud) fire(d template.Schedule, at time.Time) {
 		payload = string(event)
 	}
 	err := c.roleMay(d.Target.RoleArn, d.Target.Arn, "lambda:InvokeFunction")
+	if f, known := c.function(d.Target.Arn); known == nil {
+		c.bill(f.Role, "scheduler", "invocation", meter.Use{})
+	}
 	if err == nil {
 		err = c.functions.InvokeAsync(d.Target.Arn, []byte(payload))
 	}

@@ -96,7 +96,7 @@ func (s *Service) batchGet(in *batchGetInput) (any, error) {
 			}
 		}
 		t := reads[name][0].table
-		t.units.count("BatchGetItem", c.total(), 0)
+		s.count(t, "BatchGetItem", c.total(), 0)
 		if r := c.report(t, in.ReturnConsumedCapacity, plainUnits); r != nil {
 			out.ConsumedCapacity = append(out.ConsumedCapacity, r)
 		}
@@ -169,7 +169,7 @@ func (s *Service) batchWrite(in *batchWriteInput) (any, error) {
 		for _, w := range writes[name] {
 			c.add(t.commit(w.encoded, w.stored(), w.item, nil), 1)
 		}
-		t.units.count("BatchWriteItem", 0, c.total())
+		s.count(t, "BatchWriteItem", 0, c.total())
 		changed := t.stream.next != before
 		s.mu.Unlock()
 		if changed {

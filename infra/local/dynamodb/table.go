@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"loophub/infra/local/dynamodb/attr"
+	"loophub/infra/local/meter"
 )
 
 // TableSpec describes a table.
@@ -66,14 +67,15 @@ type index struct {
 // Service is all tables of the account. It implements dispatch.Service.
 type Service struct {
 	now    func() time.Time
-	mu     sync.Mutex // guards everything below and all tables; never held across a call out
+	mu     *sync.Mutex // guards everything below and all tables; never held across a call out
 	tables map[string]*Table
-	tokens tokens
+	tokens *tokens
+	use    *meter.Use // of the call at hand, see during; nil outside of one
 }
 
 // New returns a service with the tables described, all empty. Time is asked of now alone.
 func New(now func() time.Time, specs []TableSpec) (*Service, error) {
-	s := &Service{now: now, tables: map[string]*Table{}, tokens: tokens{known: map[string]*token{}}}
+	s := &Service{now: now, tables: map[string]*Table{}, mu: &sync.Mutex{}, tokens: &tokens{known: map[string]*token{}}}
 	for _, spec := range specs {
 		t, err := s.table(spec)
 		if err != nil {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"loophub/infra/local/dispatch"
+	"loophub/infra/local/meter"
 )
 
 const (
@@ -40,7 +41,7 @@ func Operations() []string { return []string{putEvents} }
 const putEvents = "PutEvents"
 
 // Serve implements dispatch.Service.
-func (s *Service) Serve(_ context.Context, c dispatch.Call) (dispatch.Reply, error) {
+func (s *Service) Serve(ctx context.Context, c dispatch.Call) (dispatch.Reply, error) {
 	in, err := read(c)
 	if err != nil {
 		return dispatch.Reply{}, err
@@ -61,6 +62,7 @@ func (s *Service) Serve(_ context.Context, c dispatch.Call) (dispatch.Reply, err
 		Entries          []result
 	}{}
 	for _, e := range in {
+		meter.Of(ctx).Billed += meter.Chunks(e.size())
 		r := s.put(e)
 		if r.ErrorCode != "" {
 			out.FailedEntryCount++

@@ -35,6 +35,9 @@ type failure struct {
 
 // invoke runs one invocation on an idle instance, or on a new one.
 func (f *function) invoke(id string, payload []byte) Result {
+	if f.Invoked != nil {
+		f.Invoked(payload)
+	}
 	i := f.lend()
 	out, failed := f.run(i, id, payload)
 	f.giveBack(i, failed != nil && failed.fatal)

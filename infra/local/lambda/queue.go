@@ -15,7 +15,8 @@ import (
 type Queue interface {
 	// Receive returns up to count visible messages, without waiting, in Lambda's own shape.
 	Receive(count int) ([]events.SQSMessage, error)
-	Delete(receipt string) error
+	// Delete removes what was received, at most ten messages, in one call.
+	Delete(receipts []string) error
 	// Watch calls wake, outside of every lock, whenever messages have become visible.
 	Watch(wake func()) error
 }
@@ -79,14 +80,15 @@ func (p *queuePoller) step() bool {
 	if len(received) == 0 {
 		return false
 	}
-	var batch []events.SQSMessage
+	var batch, unfit []events.SQSMessage
 	for _, m := range received {
 		if p.fits(m) {
 			batch = append(batch, m)
-		} else { // as on AWS, a filter deletes what it does not let through
-			p.delete(m)
+		} else {
+			unfit = append(unfit, m)
 		}
 	}
+	p.delete(unfit) // as on AWS, a filter deletes what it does not let through
 	if len(batch) > 0 {
 		p.deliver(batch)
 	}
@@ -114,16 +116,19 @@ func (p *queuePoller) deliver(batch []events.SQSMessage) {
 		}
 		failed = ids
 	}
-	for _, m := range batch {
-		if !slices.Contains(failed, m.MessageId) {
-			p.delete(m)
-		}
-	}
+	p.delete(slices.DeleteFunc(batch, func(m events.SQSMessage) bool { return slices.Contains(failed, m.MessageId) }))
 }
 
-func (p *queuePoller) delete(m events.SQSMessage) {
-	if err := p.Queue.Delete(m.ReceiptHandle); err != nil {
-		p.function.Log(fmt.Sprintf("deleting message %s of %s: %v", m.MessageId, p.SourceARN, err))
+func (p *queuePoller) delete(l []events.SQSMessage) {
+	if len(l) == 0 {
+		return
+	}
+	receipts := make([]string, len(l))
+	for n, m := range l {
+		receipts[n] = m.ReceiptHandle
+	}
+	if err := p.Queue.Delete(receipts); err != nil {
+		p.function.Log(fmt.Sprintf("deleting %d messages of %s, %s the first: %v", len(l), p.SourceARN, l[0].MessageId, err))
 	}
 }
 
