@@ -340,7 +340,7 @@ func (c *Cloud) fire(d template.Schedule, at time.Time) {
 	}
 	err := c.roleMay(d.Target.RoleArn, d.Target.Arn, "lambda:InvokeFunction")
 	if f, known := c.function(d.Target.Arn); known == nil {
-		c.bill(f.Role, "scheduler", "invocation", meter.Use{})
+		c.bill(f.Role, meter.Scheduled, "invocation", meter.Use{})
 	}
 	if err == nil {
 		err = c.functions.InvokeAsync(d.Target.Arn, []byte(payload))

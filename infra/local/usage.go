@@ -24,6 +24,15 @@ func (c *Cloud) Used() meter.Sheet {
 	return out
 }
 
+// Stored is how many bytes each table holds, as storage is billed, by logical id.
+func (c *Cloud) Stored() map[string]int {
+	out := map[string]int{}
+	for _, t := range c.stack.Tables {
+		out[t.LogicalID] = c.tables.Table(t.Name).Bytes()
+	}
+	return out
+}
+
 // Bus is who uses what rules send to log groups.
 const Bus = "bus"
 
@@ -52,14 +61,14 @@ func (c *Cloud) reader(queue string) string {
 
 // queueCall meters a poller's call, or one that a rule makes.
 func (c *Cloud) queueCall(queue, operation string, bytes int) {
-	c.bill(c.reader(queue), "sqs", operation, meter.Use{Billed: meter.Chunks(bytes)})
+	c.bill(c.reader(queue), meter.Polled, operation, meter.Use{Billed: meter.Chunks(bytes)})
 }
 
 func (c *Cloud) lineCall(who, text string) {
-	c.bill(who, "logs", "line", meter.Use{Bytes: len(text) + lineBytes})
+	c.bill(who, meter.Logged, "line", meter.Use{Bytes: len(text) + lineBytes})
 }
 
 // invocation meters a run of a function.
 func (c *Cloud) invocation(f template.Function, event []byte) {
-	c.bill(f.Role, "lambda", "invocation", meter.Use{Bytes: len(event)})
+	c.bill(f.Role, meter.Invoked, "invocation", meter.Use{Bytes: len(event)})
 }

@@ -172,6 +172,25 @@ func (t *Table) Len() int {
 	return t.rows.len
 }
 
+// itemOverhead is what storage counts of an item beside its size, in the table and in each index (developer guide,
+// "Estimating capacity and costs", read 2026-11-22).
+const itemOverhead = 100
+
+// Bytes is what the table stores, with its indexes, as storage is billed.
+func (t *Table) Bytes() (n int) {
+	t.service.mu.Lock()
+	defer t.service.mu.Unlock()
+	add := func(_ string, r *row) bool {
+		n += r.size + itemOverhead
+		return true
+	}
+	t.rows.ascend("", "", add)
+	for _, i := range t.indexes {
+		i.rows.ascend("", "", add)
+	}
+	return n
+}
+
 // keySchema is the attributes of a key, in order.
 type keySchema []keyAttribute
 

@@ -17,6 +17,16 @@ type Key struct {
 	Operation string
 }
 
+// Services of keys that are no calls of a function: what AWS does in its name.
+const (
+	Polled    = "sqs, by AWS" // a poller's receives and deletes, a rule's sends
+	Logged    = "logs"
+	Invoked   = "lambda"
+	Scheduled = "scheduler"
+	// Outside are calls that a function makes to systems that are not AWS.
+	Outside = "outside"
+)
+
 // Use is what was used. Every number is exact: units of capacity come in halves.
 type Use struct {
 	Calls  int
