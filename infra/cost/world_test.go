@@ -69,7 +69,7 @@ type world struct {
 
 	mu      sync.Mutex
 	waiting []piece
-	turns   int // pieces of work that were let go on
+	turns   int            // pieces of work that were let go on
 	outside map[string]int // calls to outside systems, by function
 	mix     mix
 }
@@ -267,3 +267,26 @@ func (w *world) used() meter.Sheet {
 	}
 	return sheet
 }
+
+// hour lets an hour pass in which nothing happens.
+func (w *world) hour() {
+	w.t.Helper()
+	w.while(func() error { return w.Advance(w.t.Context(), time.Hour) })
+}
+
+// alarms counts those of the template.
+func (w *world) alarms() (n int) {
+	w.t.Helper()
+	var stack struct {
+		Resources map[string]struct{ Type string }
+	}
+	w.must(json.Unmarshal(snapshot.Template(), &stack))
+	for _, r := range stack.Resources {
+		if r.Type == "AWS::CloudWatch::Alarm" {
+			n++
+		}
+	}
+	return n
+}
+
+func isQueue(arn string) bool { return strings.HasPrefix(arn, "arn:aws:sqs:") }
