@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"loophub/infra/local"
+	"loophub/infra/local/sim"
 )
 
 func TestDebug(t *testing.T) {
@@ -14,16 +15,22 @@ func TestDebug(t *testing.T) {
 		t.Skip()
 	}
 	tail = func(l local.Line) {
-		if os.Getenv("LOG") != "" {
+		if g := os.Getenv("LOG"); g != "" && strings.Contains(l.Source+l.Text, g) {
 			t.Log(l.Time.Format("02 15:04:05.000"), l.Source, l.Text)
 		}
 	}
 	defer func() { tail = nil }()
-	live(t, themes()[name], nil, func(s *stand) {
+	var plan func(sim.Point) sim.Fault
+	for _, c := range cells(t) {
+		if c.String() == os.Getenv("CELL") {
+			plan = c.plan()
+		}
+	}
+	live(t, themes()[name], plan, func(s *stand) {
 		n := map[string]int{}
 		for _, p := range s.Points() {
 			if g := os.Getenv("GREP"); g != "" && strings.Contains(p.Function+p.Caller+p.Site+p.Operation, g) {
-				t.Log(p.Number, p.Nth, p.Time.Sub(begins), p.Caller, p.Site, p.Operation, p.Invocation)
+				t.Log(p.Number, p.Nth, p.Time.Sub(begins), p.Function, p.Caller, p.Site, p.Operation, p.Invocation)
 			}
 			n[strings.Join([]string{p.Function, p.Caller, p.Site, p.Service, p.Operation}, " ")]++
 		}

@@ -2,6 +2,7 @@ package matrix
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -12,6 +13,9 @@ import (
 type operation struct {
 	writes bool // it has an effect
 	batch  bool // of several entries some may fail
+	// alone: nothing on the way sends it twice, neither the network, over which a connection carries a request once, nor the
+	// SDK, which is told not to. It has no key by which the other side would know a second one.
+	alone bool
 }
 
 // operations are all that stages ask for. One that is not here is an error, so that somebody says what it is.
@@ -22,7 +26,7 @@ var operations = map[string]operation{
 	"ssm GetParameter": {}, "s3 GetObject": {}, "s3 PutObject": {writes: true},
 	"sqs SendMessage": {writes: true}, "sqs SendMessageBatch": {writes: true, batch: true},
 	"sqs ReceiveMessage":     {writes: true}, // what is received is hidden
-	"sqs DeleteMessageBatch": {writes: true, batch: true}, "events PutEvents": {writes: true, batch: true}, "ses SendEmail": {writes: true},
+	"sqs DeleteMessageBatch": {writes: true, batch: true}, "events PutEvents": {writes: true, batch: true}, "ses SendEmail": {writes: true, alone: true},
 	"api.hubapi.com POST /crm/v3/objects/contacts/batch/read":   {},
 	"api.hubapi.com POST /crm/v3/objects/contacts/batch/update": {writes: true},
 	"api.hubapi.com POST /crm/v3/objects/contacts/batch/upsert": {writes: true},
@@ -73,6 +77,9 @@ func failures(p sim.Point) ([]failure, error) {
 	if o.writes {
 		l = append(l[:len(l):len(l)], anyWrite...)
 	}
+	if o.alone {
+		l = slices.DeleteFunc(l, func(f failure) bool { return f.kind == sim.Twice })
+	}
 	if o.batch {
 		l = append(l[:len(l):len(l)], anyBatch...)
 	}
@@ -103,18 +110,21 @@ func (c cell) String() string {
 	return strings.Join([]string{c.theme, c.place.String(), fmt.Sprint(c.nth), c.name}, " | ")
 }
 
-// attempts is how often the SDK tries.
-const attempts = 3
+const (
+	attempts = 3 // of the SDK
+	// trying is longer than these take together, and shorter than it takes until an invocation is tried again.
+	trying = 30 * time.Second
+)
 
 // plan lets the cell's failure happen, once. It is for one world.
 func (c cell) plan() func(sim.Point) sim.Fault {
-	struck, invocation := 0, ""
+	struck, invocation, since := 0, "", time.Time{}
 	return func(p sim.Point) sim.Fault {
 		here := placeOf(p) == c.place
 		switch {
 		case struck == 0 && here && p.Nth == c.nth:
-			struck, invocation = 1, p.Invocation
-		case struck == 0 || p.Invocation != invocation:
+			struck, invocation, since = 1, p.Invocation, p.Time
+		case struck == 0 || p.Invocation != invocation || p.Time.Sub(since) > trying:
 			return sim.Fault{}
 		case c.dies && struck == 1:
 			struck++

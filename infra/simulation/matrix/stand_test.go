@@ -283,7 +283,23 @@ func (s *stand) start(method, path, body string) *[]byte {
 		r.Header.Set("Authorization", "Bearer "+token)
 		r.Header.Set("Content-Type", "application/json")
 		return r
-	}, http.StatusAccepted)
+	}, http.StatusAccepted, http.StatusConflict) // a conflict: it was heard before, and the answer got lost
+}
+
+// once asks and does not ask again: for what would happen twice.
+func (s *stand) once(method, path, body string) {
+	answer := false
+	s.acts++
+	s.Go(fmt.Sprint("act ", s.acts), func() {
+		r := httptest.NewRequest(method, front+path, strings.NewReader(body))
+		r.Header.Set("Authorization", "Bearer "+token)
+		r.Header.Set("Content-Type", "application/json")
+		answer = s.Send(r) != nil
+	})
+	s.pass(unhurried)
+	if !answer {
+		s.t.Errorf("%s %s hangs", method, path)
+	}
 }
 
 func (s *stand) get(path string) map[string]any { return s.ask(http.MethodGet, path, "") }

@@ -33,7 +33,7 @@ func hours(s *stand) {
 	s.shop("customers/create", "c1", consented(1, "Lan", "lan@example.vn"))
 	s.get("/v1/forecast")
 	s.pass(8 * time.Hour)
-	s.ask(http.MethodPost, "/v1/messages/test", `{"template":"hello"}`)
+	s.once(http.MethodPost, "/v1/messages/test", `{"template":"hello"}`)
 }
 
 // stops: an operator stops the sending, a journey and a destination, and lets them go on.
@@ -103,6 +103,8 @@ func unsubscribe(m ses.Mail) string {
 
 // crm: people are written to HubSpot, changed by us and by people there, and what we wrote comes back.
 func crm(s *stand) {
+	s.hubspot.Edit("hoa@example.vn", map[string]string{"lastname": "Lê"})
+	s.hubspot.Edit("mai@example.vn", map[string]string{"lastname": "Vũ"})
 	s.shop("customers/create", "c1", consented(1, "Lan", "lan@example.vn"))
 	s.shop("orders/create", "o1", order(1, 5, "lan@example.vn", consented(1, "Lan", "lan@example.vn"), 450_000, ""))
 	s.hubspot.Edit("lan@example.vn", map[string]string{"city": "Huế"})
@@ -167,7 +169,7 @@ func greeted(s *stand) {
 		"email_marketing_consent":{"state":"subscribed","opt_in_level":"single_opt_in","consent_updated_at":"2026-10-24T09:13:02+07:00"}}`})
 	s.Pass(time.Minute)
 	s.get("/v1/profiles/" + lan + "/messages")
-	s.ask(http.MethodPost, "/v1/messages/test", `{"template":"hello"}`)
+	s.once(http.MethodPost, "/v1/messages/test", `{"template":"hello"}`)
 	s.pass(12 * time.Hour)
 }
 

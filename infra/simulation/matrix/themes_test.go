@@ -32,7 +32,7 @@ func themes() map[string]theme {
 		"busy mail": {file: base + hello, live: greeted, weather: busyMail},
 		"lost mail": {file: base + hello, live: greeted, weather: lost},
 		"spilled":   {file: base + simple, live: spilled, weather: refuse("dynamodb", 1, 20, sim.Throttle, "functions/ingest.handling.attempt")},
-		"retried":   {file: base + simple, live: retried, weather: refuse("dynamodb", 1, 20, sim.Unavailable, "functions/unify.Unifier.Settle")},
+		"retried":   {file: base + simple, live: retried, weather: refuse("dynamodb", 1, 9, sim.Unavailable, "functions/unify.Unifier.Settle")},
 		"paused":    {file: base + simple, live: pausedShop},
 		"reviewed":  {file: base + simple, live: reviewed},
 		"operator":  {file: base + gift, live: operator},
