@@ -9,28 +9,38 @@ import (
 	"loophub/infra/local/sim"
 )
 
+// TestDebug shows the course of a theme under CELL (failures, joined by " & "): THEME=… LOG=… GREP=….
 func TestDebug(t *testing.T) {
 	name := os.Getenv("THEME")
 	if name == "" {
 		t.Skip()
 	}
+	var plans []func(sim.Point) sim.Fault
+	for at, all := range allCells(t, name) {
+		for _, c := range all {
+			for _, want := range strings.Split(os.Getenv("CELL"), " & ") {
+				if c.String() == want {
+					plans = append(plans, c.plan())
+				}
+			}
+		}
+		_ = at
+	}
+	t.Log(len(plans), "plans")
 	tail = func(l local.Line) {
-		if g := os.Getenv("LOG"); g != "" && strings.Contains(l.Source+l.Text, g) {
+		if g := os.Getenv("LOG"); g != "" && !l.Event && strings.Contains(l.Source+l.Text, g) {
+			t.Log(l.Time.Format("02 15:04:05.000"), l.Source, l.Text)
+		}
+		if g := os.Getenv("EVENTS"); g != "" && l.Event && strings.Contains(l.Text, g) {
 			t.Log(l.Time.Format("02 15:04:05.000"), l.Source, l.Text)
 		}
 	}
 	defer func() { tail = nil }()
-	var plan func(sim.Point) sim.Fault
-	for _, c := range cells(t) {
-		if c.String() == os.Getenv("CELL") {
-			plan = c.plan()
-		}
-	}
-	live(t, themes()[name], plan, func(s *stand) {
+	live(t, themes()[name], sim.All(plans...), func(s *stand) {
 		n := map[string]int{}
 		for _, p := range s.Points() {
 			if g := os.Getenv("GREP"); g != "" && strings.Contains(p.Function+p.Caller+p.Site+p.Operation, g) {
-				t.Log(p.Number, p.Nth, p.Time.Sub(begins), p.Function, p.Caller, p.Site, p.Operation, p.Invocation)
+				t.Log(p.Number, p.Nth, p.Time.Format("15:04:05.000"), p.Function, p.Caller, p.Site, p.Operation, p.Invocation)
 			}
 			n[strings.Join([]string{p.Function, p.Caller, p.Site, p.Service, p.Operation}, " ")]++
 		}
@@ -41,5 +51,19 @@ func TestDebug(t *testing.T) {
 				}
 			}
 		}
+		missing, beyond := differ(baseline(t)[name].state, s.state())
+		t.Log(strings.Join(missing, "\n- "))
+		t.Log(strings.Join(beyond, "\n+ "))
 	})
+}
+
+func allCells(t *testing.T, theme string) map[int][]cell {
+	m := map[int][]cell{}
+	for n, p := range baseline(t)[theme].points {
+		all, _ := failures(p)
+		for _, f := range all {
+			m[n] = append(m[n], cell{theme, placeOf(p), p.Nth, f})
+		}
+	}
+	return m
 }
