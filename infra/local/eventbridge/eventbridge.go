@@ -3,15 +3,13 @@ package eventbridge
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
-	"strings"
 	"sync"
 	"time"
 
 	"loophub/infra/local/clock"
-	"loophub/infra/local/dispatch"
 	"loophub/infra/local/pattern"
+	"loophub/infra/local/retry"
 	"loophub/infra/local/work"
 )
 
@@ -30,6 +28,7 @@ type Rule struct {
 type Target struct {
 	ARN   string
 	Input string // sent in the event's place, if not ""
+	Retry retry.Policy
 	// Deliver hands the event over.
 	Deliver func(event []byte) error
 	// Bury takes what Deliver refused, with what is known about it. Nil: the event is lost, as on AWS.
@@ -39,7 +38,7 @@ type Target struct {
 // Config is what the service is made of.
 type Config struct {
 	Region, Account string
-	Clock           clock.Clock
+	Timers          clock.Timers
 	Tracker         *work.Tracker
 	Buses           []Bus
 	Rules           []Rule
@@ -47,7 +46,7 @@ type Config struct {
 	Seen func(bus string, event []byte)
 }
 
-// Service accepts events and delivers them, one after the other, on a goroutine of its own.
+// Service accepts events and delivers them at least once, one after the other, on a goroutine of its own.
 type Service struct {
 	cfg   Config
 	buses map[string]Bus
@@ -56,7 +55,9 @@ type Service struct {
 
 	mu      sync.Mutex
 	serial  uint64
-	pending []accepted
+	stopped bool
+	pending []accepted // not yet held against the rules
+	due     []attempt  // to be delivered now
 }
 
 type rule struct {
@@ -90,7 +91,12 @@ func New(cfg Config) (*Service, error) {
 }
 
 // Stop ends delivery after the event at hand.
-func (s *Service) Stop() { s.loop.Stop() }
+func (s *Service) Stop() {
+	s.mu.Lock()
+	s.stopped = true
+	s.mu.Unlock()
+	s.loop.Stop()
+}
 
 // accept gives events their ids and queues them for delivery.
 func (s *Service) accept(bus string, e entry, at time.Time) (id string, err error) {
@@ -120,48 +126,39 @@ func (s *Service) accept(bus string, e entry, at time.Time) (id string, err erro
 	return id, nil
 }
 
+// deliverNext does one delivery, or finds out the deliveries of one event.
 func (s *Service) deliverNext() bool {
 	s.mu.Lock()
+	if len(s.due) > 0 {
+		a := s.due[0]
+		s.due = s.due[1:]
+		s.mu.Unlock()
+		s.deliver(a)
+		return true
+	}
 	if len(s.pending) == 0 {
 		s.mu.Unlock()
 		return false
 	}
-	a := s.pending[0]
+	e := s.pending[0]
 	s.pending = s.pending[1:]
+	s.route(e)
 	s.mu.Unlock()
 	if s.cfg.Seen != nil {
-		s.cfg.Seen(a.bus, a.event)
-	}
-	for _, r := range s.rules[a.bus] {
-		if !r.fits.Match(a.event) {
-			continue
-		}
-		for _, t := range r.Targets {
-			s.deliver(r.Rule, t, a.event)
-		}
+		s.cfg.Seen(e.bus, e.event)
 	}
 	return true
 }
 
-// deliver hands one event to one target. A refusal goes to the dead letters at once: nothing here is out of order for
-// a while, so a refusal would repeat itself for all of EventBridge's 24 hours.
-func (s *Service) deliver(r Rule, t Target, event []byte) {
-	payload := event
-	if t.Input != "" {
-		payload = []byte(t.Input)
-	}
-	err := t.Deliver(payload)
-	if err == nil || t.Bury == nil {
-		return
-	}
-	code := "SDK_CLIENT_ERROR"
-	if e, ok := errors.AsType[*dispatch.Error](err); ok {
-		if code = e.Code; strings.HasPrefix(code, "AccessDenied") {
-			code = "NO_PERMISSIONS"
+// route makes an event due at the targets of every rule that it fits. The caller holds the lock.
+func (s *Service) route(e accepted) {
+	now := s.cfg.Timers.Now()
+	for _, r := range s.rules[e.bus] {
+		if !r.fits.Match(e.event) {
+			continue
+		}
+		for _, t := range r.Targets {
+			s.due = append(s.due, attempt{rule: r.ARN, target: t, event: e.event, since: now})
 		}
 	}
-	// A dead-letter queue that refuses too loses the event, as on AWS.
-	_ = t.Bury(event, map[string]string{
-		"RULE_ARN": r.ARN, "TARGET_ARN": t.ARN, "ERROR_CODE": code, "ERROR_MESSAGE": err.Error(),
-	})
 }

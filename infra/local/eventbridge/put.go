@@ -60,8 +60,12 @@ func (s *Service) Serve(_ context.Context, c dispatch.Call) (dispatch.Reply, err
 		FailedEntryCount int
 		Entries          []result
 	}{}
-	for _, e := range in {
-		r := s.put(e)
+	spared := c.Spared(len(in))
+	for i, e := range in {
+		r := result{ErrorCode: "InternalFailure", ErrorMessage: "Internal Service Failure"}
+		if i < spared {
+			r = s.put(e)
+		}
 		if r.ErrorCode != "" {
 			out.FailedEntryCount++
 		}
@@ -115,7 +119,7 @@ func (s *Service) put(e entry) result {
 	if code, message := s.check(bus, e); code != "" {
 		return result{ErrorCode: code, ErrorMessage: message}
 	}
-	at := s.cfg.Clock.Now()
+	at := s.cfg.Timers.Now()
 	if e.Time != nil {
 		at = time.UnixMilli(int64(*e.Time * 1000))
 	}

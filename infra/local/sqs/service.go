@@ -13,7 +13,7 @@ import (
 	"loophub/infra/local/dispatch"
 )
 
-// operation is one API operation: the action that it needs and what carries it out.
+// operation is one API operation: the action that it needs, "" for those of moveNeeds, and what carries it out.
 type operation struct {
 	action string
 	serve  func(*Service, context.Context, dispatch.Call) (any, error)
@@ -30,6 +30,9 @@ var operations = map[string]operation{
 	"ChangeMessageVisibilityBatch": {"ChangeMessageVisibility", (*Service).changeVisibilityBatch},
 	"GetQueueAttributes":           {"GetQueueAttributes", (*Service).getQueueAttributes},
 	"GetQueueUrl":                  {"GetQueueUrl", (*Service).getQueueURL},
+	"StartMessageMoveTask":         {"", (*Service).startMove},
+	"ListMessageMoveTasks":         {"", (*Service).listMoves},
+	"CancelMessageMoveTask":        {"", (*Service).cancelMove},
 }
 
 // Operations lists what is implemented.
@@ -53,6 +56,9 @@ func (s *Service) Needs(c dispatch.Call) ([]dispatch.Need, error) {
 	op, ok := operations[c.Operation]
 	if !ok {
 		return nil, dispatch.Unimplemented(c)
+	}
+	if op.action == "" {
+		return s.moveNeeds(c)
 	}
 	var in struct{ QueueUrl, QueueName string }
 	if err := json.Unmarshal(c.Body, &in); err != nil {
@@ -107,12 +113,17 @@ type failure struct {
 }
 
 func failed(id string, err error) failure {
-	f := failure{ID: id, SenderFault: true, Code: "InternalError", Message: err.Error()}
+	f := failure{ID: id, Code: errInternal.Code, Message: err.Error()}
 	if e, ok := errors.AsType[*dispatch.Error](err); ok {
+		f.SenderFault = e.Status < http.StatusInternalServerError
 		f.Code, f.Message = strings.TrimSuffix(e.Code, "Exception"), e.Message
 	}
 	return f
 }
+
+// errInternal is how an entry fails through no fault of its sender.
+var errInternal = &dispatch.Error{Status: http.StatusInternalServerError, Code: "InternalError",
+	Message: "We encountered an internal error. Please try again."}
 
 // checkBatch applies the rules that all batches share.
 func checkBatch(ids []string) error {
