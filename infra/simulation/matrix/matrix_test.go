@@ -125,32 +125,59 @@ func sample(l []cell) []cell {
 	return l[:min(perSample, len(l))]
 }
 
+// find finds a cell by its name, in any theme and at any time in it.
+func find(t *testing.T, name string) cell {
+	t.Helper()
+	theme, _, _ := strings.Cut(name, " | ")
+	for _, p := range baseline(t)[theme].points {
+		all, err := failures(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range all {
+			if c := (cell{theme, placeOf(p), p.Nth, f}); c.String() == name {
+				return c
+			}
+		}
+	}
+	t.Fatalf("there is no cell %s", name)
+	return cell{}
+}
+
 // TestMatrix lets the failures happen, each in a world of its own.
 func TestMatrix(t *testing.T) {
-	if *couple > 0 {
-		t.Skip("pairs are asked for")
-	}
-	l := cells(t)
-	all := len(l)
+	var l []cell
 	switch {
+	case *couple > 0 || strings.Contains(*only, and):
+		t.Skip("pairs are asked for")
 	case *only != "":
-		l = slices.DeleteFunc(l, func(c cell) bool { return c.String() != *only })
-		if len(l) == 0 {
-			t.Errorf("there is no cell %s", *only)
-		}
-	case !*whole:
-		l = sample(l)
+		l = []cell{find(t, *only)}
+	case *whole || *every:
+		l = cells(t)
+		tell(t, "%d failures at %d places of %d themes", len(l), count(l), len(themes()))
+	default:
+		l = sample(cells(t))
 	}
-	start := time.Now()
-	t.Cleanup(func() {
-		t.Logf("%d of %d cells of %d themes in %s", len(l), all, len(themes()), time.Since(start).Round(time.Second))
-	})
 	for _, c := range l {
 		t.Run(strings.ReplaceAll(c.String(), "/", "."), func(t *testing.T) {
 			t.Parallel()
 			c.run(t)
 		})
 	}
+}
+
+func count(l []cell) int {
+	places := map[place]bool{}
+	for _, c := range l {
+		places[c.place] = true
+	}
+	return len(places)
+}
+
+// tell says in the end what was run, and how long it took.
+func tell(t *testing.T, format string, args ...any) {
+	start := time.Now()
+	t.Cleanup(func() { fmt.Printf(format+" in %s\n", append(args, time.Since(start).Round(time.Second))...) })
 }
 
 // run lets the cell's failure happen, and compares.

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"loophub/infra/local/sim"
 )
@@ -16,7 +15,10 @@ import (
 // pair is two failures in one world. The second may not happen, where the first lets the world take another course.
 type pair struct{ first, second cell }
 
-func (p pair) String() string { return p.first.String() + " & " + p.second.String() }
+// and stands between the two.
+const and = " & "
+
+func (p pair) String() string { return p.first.String() + and + p.second.String() }
 
 // plan lets both happen.
 func (p pair) plan() func(sim.Point) sim.Fault { return sim.All(p.first.plan(), p.second.plan()) }
@@ -71,27 +73,32 @@ func (f failure) ends() bool {
 
 // TestPairs lets two failures happen in one world.
 func TestPairs(t *testing.T) {
-	if *couple == 0 {
+	var l []pair
+	switch a, b, two := strings.Cut(*only, and); {
+	case two:
+		l = []pair{{find(t, a), find(t, b)}}
+	case *couple > 0:
+		l = pairs(t, *couple)
+		tell(t, "%d pairs of failures", len(l))
+	default:
 		t.Skip("no pairs are asked for")
 	}
-	l := pairs(t, *couple)
-	if *only != "" {
-		l = slices.DeleteFunc(l, func(p pair) bool { return p.String() != *only })
-	}
-	start := time.Now()
-	t.Cleanup(func() { t.Logf("%d pairs in %s", len(l), time.Since(start).Round(time.Second)) })
 	for _, p := range l {
 		t.Run(strings.ReplaceAll(p.String(), "/", "."), func(t *testing.T) {
 			t.Parallel()
-			live(t, themes()[p.first.theme], p.plan(), func(s *stand) {
-				mayLose := p.first.mayLose() || p.second.mayLose()
-				if difference := judge(baseline(t)[p.first.theme].state, s.state(), mayLose); difference != "" {
-					t.Errorf("the world ends otherwise:%s", difference)
-				}
-			})
-			if t.Failed() {
-				fmt.Fprintf(os.Stderr, "replay: make matrix PAIRS=1 SAMPLE=%d TURN=%d CELL='%s'\n", *couple, *turn, p)
-			}
+			p.run(t)
 		})
+	}
+}
+
+func (p pair) run(t *testing.T) {
+	live(t, themes()[p.first.theme], p.plan(), func(s *stand) {
+		mayLose := p.first.mayLose() || p.second.mayLose()
+		if difference := judge(baseline(t)[p.first.theme].state, s.state(), mayLose); difference != "" {
+			t.Errorf("the world ends otherwise:%s", difference)
+		}
+	})
+	if t.Failed() {
+		fmt.Fprintf(os.Stderr, "replay: make matrix CELL='%s'\n", p)
 	}
 }
