@@ -12,6 +12,8 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+
+	"loophub/infra/local/meter"
 )
 
 // Authoriser decides whether a principal may do what a call needs. A refusal is an *Error.
@@ -21,14 +23,25 @@ type Authoriser interface {
 
 // Dispatcher recognises, authorises, counts and serves calls. Services are registered before the first call.
 type Dispatcher struct {
+	// Watch, if not nil, is told of every need of every call by a principal, and how the call ended: of a need that was
+	// refused its refusal, of all others the call's own error. It is set before the first call.
+	Watch func(principal string, n Need, err error)
+
 	authoriser Authoriser
 	gate       Gate
 	services   map[string]Service
 	serial     atomic.Uint64
+	meter      meter.Meter
 
 	mu     sync.Mutex
 	counts map[Count]int
-	keys   map[string]string // access key id → principal
+	keys   map[string]pass // by access key id
+}
+
+// pass is what an access key opens.
+type pass struct {
+	principal string
+	expired   func() bool // nil: never
 }
 
 // Count says what was called, by whom, and how it ended.
@@ -45,7 +58,7 @@ func New(a Authoriser) *Dispatcher {
 		authoriser: a,
 		services:   map[string]Service{},
 		counts:     map[Count]int{},
-		keys:       map[string]string{},
+		keys:       map[string]pass{},
 	}
 	d.Admit("")
 	return d
@@ -64,8 +77,15 @@ func (d *Dispatcher) Admit(principal string) (accessKeyID string) {
 	id := "LOCAL" + base32.StdEncoding.EncodeToString(sum[:])[:15]
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.keys[id] = principal
+	d.keys[id] = pass{principal: principal}
 	return id
+}
+
+// AdmitFor makes an access key of a principal known for a time.
+func (d *Dispatcher) AdmitFor(key, principal string, expired func() bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.keys[key] = pass{principal, expired}
 }
 
 // Counts returns the calls so far, as a copy.
@@ -96,7 +116,9 @@ func (d *Dispatcher) serve(ctx context.Context, c Call, p protocol) (Reply, erro
 		return p.refuse(e)
 	}
 	serve := func(c Call) Reply {
-		reply, err := d.try(ctx, c)
+		counted, use := meter.Begin(ctx)
+		reply, err := d.try(counted, c)
+		d.used(c, *use)
 		if err != nil {
 			return refuse(asError(err))
 		}
@@ -122,6 +144,15 @@ func (d *Dispatcher) count(c Call, code string) {
 	d.counts[Count{c.Principal, c.Service, c.Operation, code}]++
 }
 
+// used meters a call. One that its service bills by no measure of its own is a request like any other.
+func (d *Dispatcher) used(c Call, u meter.Use) {
+	u.Billed = max(u.Billed, 1)
+	d.meter.Add(meter.Key{Who: c.Principal, Service: c.Service, Operation: c.Operation}, u)
+}
+
+// Meter counts what calls use; what AWS does in somebody's name without a call is added to it.
+func (d *Dispatcher) Meter() *meter.Meter { return &d.meter }
+
 func (d *Dispatcher) try(ctx context.Context, c Call) (Reply, error) {
 	s, ok := d.services[c.Service]
 	if !ok {
@@ -133,10 +164,22 @@ func (d *Dispatcher) try(ctx context.Context, c Call) (Reply, error) {
 	}
 	for _, n := range needs {
 		if err := d.authoriser.Authorise(c.Principal, n); err != nil {
+			d.tell(c, err, n)
 			return Reply{}, err
 		}
 	}
-	return s.Serve(ctx, c)
+	reply, err := s.Serve(ctx, c)
+	d.tell(c, err, needs...)
+	return reply, err
+}
+
+func (d *Dispatcher) tell(c Call, err error, needs ...Need) {
+	if d.Watch == nil {
+		return
+	}
+	for _, n := range needs {
+		d.Watch(c.Principal, n, err)
+	}
 }
 
 func (d *Dispatcher) requestID() string {

@@ -103,7 +103,7 @@ func (s *Service) batchGet(call dispatch.Call, in *batchGetInput) (any, error) {
 			}
 		}
 		t := reads[name][0].table
-		t.units.count("BatchGetItem", c.total(), 0)
+		s.count(t, "BatchGetItem", c.total(), 0)
 		if r := c.report(t, in.ReturnConsumedCapacity, plainUnits); r != nil {
 			out.ConsumedCapacity = append(out.ConsumedCapacity, r)
 		}
@@ -183,7 +183,7 @@ func (s *Service) batchWrite(call dispatch.Call, in *batchWriteInput) (any, erro
 		for _, w := range writes[name][:now] {
 			c.add(t.commit(w.encoded, w.stored(), w.item, nil), 1)
 		}
-		t.units.count("BatchWriteItem", 0, c.total())
+		s.count(t, "BatchWriteItem", 0, c.total())
 		changed := t.stream.next != before
 		s.mu.Unlock()
 		if changed {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"loophub/infra/local/dispatch"
+	"loophub/infra/local/retry"
 )
 
 // Async is how a function deals with events that nobody waits for.
@@ -41,56 +42,76 @@ func (s *Service) InvokeAsync(name string, payload []byte) error {
 
 // event is an asynchronous invocation with its attempts.
 type event struct {
-	function *function
-	id       string // the same for every attempt
-	payload  []byte
-	arrived  time.Time
-	attempts int
+	function  *function
+	id        string // the same for every attempt
+	payload   []byte
+	arrived   time.Time
+	attempts  int // that ran
+	throttles int
 }
 
 func (e *event) start() {
 	e.function.service.cfg.Tracker.Go("event "+e.id+" → "+e.function.Name, e.attempt)
 }
 
-// attempt runs the function; a failure is tried again after one minute, the next after two.
+// attempt runs the function; a failure is tried again after one minute, the next after two. An attempt that no instance
+// was free for doesn't count, and is made again after a second, two, four, up to five minutes.
+// https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html, read 2026-11.
 func (e *event) attempt() {
-	s := e.function.service
+	f := e.function
+	s := f.service
 	if s.life.Err() != nil {
 		return
 	}
-	e.attempts++
-	r := e.function.invoke(e.id, e.payload)
-	if !r.Failed {
-		return
-	}
 	now := s.cfg.Timers.Now()
-	next := now.Add(time.Duration(e.attempts) * time.Minute)
-	switch policy := e.function.Async; {
-	case e.attempts > policy.Retries:
-		e.giveUp("RetriesExhausted", now, r)
-	case next.Sub(e.arrived) > policy.MaxAge:
-		e.giveUp("EventAgeExceeded", now, r)
-	default:
-		s.cfg.Timers.At(next, e.start)
+	r, err := f.invoke(e.id, e.payload)
+	switch {
+	case err != nil && *f.Reserved == 0: // switched off: there is no use in waiting
+		e.giveUp("ZeroReservedConcurrency", nil)
+	case err != nil:
+		e.again(now, retry.Doubling(e.throttles, 5*time.Minute), nil)
+		e.throttles++
+	case r.Failed:
+		e.attempts++
+		now = s.cfg.Timers.Now()
+		if e.attempts > f.Async.Retries {
+			e.giveUp("RetriesExhausted", &r)
+		} else {
+			e.again(now, time.Duration(e.attempts)*time.Minute, &r)
+		}
 	}
 }
 
-func (e *event) giveUp(condition string, now time.Time, last Result) {
+// again makes the next attempt, unless the event is too old by then.
+func (e *event) again(now time.Time, wait time.Duration, last *Result) {
+	next := now.Add(wait)
+	if next.Sub(e.arrived) > e.function.Async.MaxAge {
+		e.giveUp("EventAgeExceeded", last)
+		return
+	}
+	e.function.service.cfg.Timers.At(next, e.start)
+}
+
+// giveUp sends the record of an event to its destination. last is how the last attempt ended, nil if none has run.
+func (e *event) giveUp(condition string, last *Result) {
 	f := e.function
 	if f.Async.Failure == nil {
 		return
 	}
-	record, err := json.Marshal(map[string]any{
+	record := map[string]any{
 		"version":   "1.0",
-		"timestamp": now.Format(timestamp),
+		"timestamp": f.service.cfg.Timers.Now().Format(timestamp),
 		"requestContext": requestContext{RequestID: e.id, FunctionARN: f.ARN + ":" + version, Condition: condition,
 			Invocations: e.attempts},
-		"requestPayload":  json.RawMessage(e.payload),
-		"responseContext": responseContext{StatusCode: http.StatusOK, Version: version, Error: "Unhandled"},
-		"responsePayload": json.RawMessage(last.Payload),
-	})
+		"requestPayload": json.RawMessage(e.payload),
+	}
+	if last != nil {
+		record["responseContext"] = responseContext{StatusCode: http.StatusOK, Version: version, Error: "Unhandled"}
+		record["responsePayload"] = json.RawMessage(last.Payload)
+	}
+	body, err := json.Marshal(record)
 	if err == nil {
-		err = f.Async.Failure(record)
+		err = f.Async.Failure(body)
 	}
 	if err != nil {
 		f.Log(fmt.Sprintf("sending a failed event of %s to its destination: %v", f.Name, err))

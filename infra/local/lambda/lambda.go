@@ -49,8 +49,11 @@ type Function struct {
 	Variables map[string]string
 	Factory   Factory
 	Async     Async
+	Reserved  *int // invocations at a time; nil: as many as come
 	// Log takes a line for the function's log group.
 	Log func(line string)
+	// Invoked, if not nil, is told of every run before it begins, with its event.
+	Invoked func(event []byte)
 }
 
 // Config is what the service is made of.
@@ -151,7 +154,7 @@ func (s *Service) invoke(name string, payload []byte) (Result, error) {
 	if err := context.Cause(s.life); err != nil {
 		return Result{}, fmt.Errorf("invoking %s: %w", name, err)
 	}
-	return f.invoke(s.requestID(), payload), nil
+	return f.invoke(s.requestID(), payload)
 }
 
 // Instances counts a function's cold starts, and its instances at work and in waiting.

@@ -65,11 +65,20 @@ func (s *Service) receiveMessage(ctx context.Context, c dispatch.Call) (any, err
 	if err != nil {
 		return nil, err
 	}
+	if len(messages) == 0 && wait == 0 && s.overLimit(q) { // who waits gets no error
+		return nil, &dispatch.Error{Code: "OverLimit", Message: fmt.Sprintf("Too many messages in flight: %d.", maxInFlight)}
+	}
 	system := slices.Concat(in.AttributeNames, in.MessageSystemAttributeNames)
 	for i := range messages {
 		messages[i].keep(system, in.MessageAttributeNames)
 	}
 	return struct{ Messages []Message }{messages}, nil
+}
+
+func (s *Service) overLimit(q *queue) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return q.inFlight >= maxInFlight && len(q.ready.list) > 0
 }
 
 // await receives, and if there is nothing waits for a message, the clock or the caller's end.
@@ -136,7 +145,7 @@ func (s *Service) take(q *queue, count int, visibility time.Duration) (out []Mes
 	now := s.timers.Now()
 	q.settle(now)
 	var dead *queue
-	for len(out) < count && len(q.ready.list) > 0 {
+	for len(out) < count && len(q.ready.list) > 0 && q.inFlight < maxInFlight {
 		m := s.next(q)
 		if q.DeadLetter != "" && m.receives >= q.MaxReceive {
 			dead = s.byARN[q.DeadLetter]
@@ -144,7 +153,8 @@ func (s *Service) take(q *queue, count int, visibility time.Duration) (out []Mes
 			continue
 		}
 		m.receives++
-		m.inFlight = true
+		m.inFlight, m.last = true, now
+		q.inFlight++
 		if m.first.IsZero() {
 			m.first = now
 		}
@@ -171,7 +181,7 @@ func (s *Service) next(q *queue) *message {
 // redrive moves a message. It keeps its id, age and count of receives.
 func (s *Service) redrive(q, dead *queue, m *message) {
 	q.remove(m)
-	m.source, m.returns, m.inFlight = q.ARN, time.Time{}, false
+	m.source, m.returns = q.ARN, time.Time{}
 	dead.add(m)
 }
 

@@ -11,9 +11,10 @@ import (
 	"strings"
 
 	"loophub/infra/local/dispatch"
+	"loophub/infra/local/meter"
 )
 
-// operation is one API operation: the action that it needs and what carries it out.
+// operation is one API operation: the action that it needs, "" for those of moveNeeds, and what carries it out.
 type operation struct {
 	action string
 	serve  func(*Service, context.Context, dispatch.Call) (any, error)
@@ -30,6 +31,9 @@ var operations = map[string]operation{
 	"ChangeMessageVisibilityBatch": {"ChangeMessageVisibility", (*Service).changeVisibilityBatch},
 	"GetQueueAttributes":           {"GetQueueAttributes", (*Service).getQueueAttributes},
 	"GetQueueUrl":                  {"GetQueueUrl", (*Service).getQueueURL},
+	"StartMessageMoveTask":         {"", (*Service).startMove},
+	"ListMessageMoveTasks":         {"", (*Service).listMoves},
+	"CancelMessageMoveTask":        {"", (*Service).cancelMove},
 }
 
 // Operations lists what is implemented.
@@ -45,7 +49,9 @@ func (s *Service) Serve(ctx context.Context, c dispatch.Call) (dispatch.Reply, e
 	if err != nil {
 		return dispatch.Reply{}, err
 	}
-	return dispatch.JSON(http.StatusOK, out)
+	reply, err := dispatch.JSON(http.StatusOK, out)
+	meter.Of(ctx).Billed = meter.Chunks(max(len(c.Body), len(reply.Body)))
+	return reply, err
 }
 
 // Needs implements dispatch.Service.
@@ -53,6 +59,9 @@ func (s *Service) Needs(c dispatch.Call) ([]dispatch.Need, error) {
 	op, ok := operations[c.Operation]
 	if !ok {
 		return nil, dispatch.Unimplemented(c)
+	}
+	if op.action == "" {
+		return s.moveNeeds(c)
 	}
 	var in struct{ QueueUrl, QueueName string }
 	if err := json.Unmarshal(c.Body, &in); err != nil {

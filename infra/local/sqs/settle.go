@@ -124,14 +124,22 @@ func (s *Service) changeLocked(q *queue, c change) (after func(), err error) {
 	now := s.timers.Now()
 	q.settle(now)
 	m, ok, err := q.held(c.ReceiptHandle)
-	if err != nil {
+	until := now.Add(time.Duration(*c.VisibilityTimeout) * time.Second)
+	switch {
+	case err != nil:
 		return nil, err
-	}
-	if !ok || !m.inFlight {
+	case m == nil:
+		return nil, invalid("Value %s for parameter ReceiptHandle is invalid. Reason: Message does not exist or is not "+
+			"available for visibility timeout change.", c.ReceiptHandle)
+	case !ok || !m.inFlight:
 		return nil, &dispatch.Error{Code: "MessageNotInflight",
 			Message: "The message referred to is not in flight."}
+	case until.Sub(m.last) > maxVisibility:
+		// https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ChangeMessageVisibility.html, read 2026-11.
+		return nil, invalid("Value %d for parameter VisibilityTimeout is invalid. Reason: Total VisibilityTimeout for the "+
+			"message is beyond the limit [%d seconds].", *c.VisibilityTimeout, maxVisibility/time.Second)
 	}
-	q.hide(m, now.Add(time.Duration(*c.VisibilityTimeout)*time.Second))
+	q.hide(m, until)
 	return s.rouse(q), nil
 }
 
@@ -216,6 +224,20 @@ func (q *queue) attributes() map[string]string {
 		"VisibilityTimeout":                     seconds(q.Visibility),
 		"QueueArn":                              q.ARN,
 		"SqsManagedSseEnabled":                  "true",
+	}
+	if q.Sources != nil {
+		permission := map[string]any{"redrivePermission": "denyAll"}
+		if len(q.Sources) > 0 {
+			permission = map[string]any{"redrivePermission": "byQueue", "sourceQueueArns": q.Sources}
+		}
+		policy, err := json.Marshal(permission)
+		if err != nil { // texts always marshal
+			panic(err)
+		}
+		out["RedriveAllowPolicy"] = string(policy)
+	}
+	if q.Policy != "" {
+		out["Policy"] = q.Policy
 	}
 	if q.DeadLetter != "" {
 		policy, err := json.Marshal(map[string]any{"deadLetterTargetArn": q.DeadLetter, "maxReceiveCount": q.MaxReceive})

@@ -15,7 +15,6 @@ import (
 	"loophub/connectors/hubspot/simulator"
 	"loophub/infra/local"
 	"loophub/infra/local/clock"
-	"loophub/infra/local/lambda"
 	"loophub/infra/local/stage"
 	"loophub/infra/stack/snapshot"
 	"loophub/shared/workspace"
@@ -54,7 +53,11 @@ func start(ctx context.Context, o options, c *clock.Offset) (*hub, error) {
 		listener.Close()
 		return nil, err
 	}
-	h, err := newHub(ctx, stage.Handlers(simulated(systems)), c, address(listener))
+	made := local.Options{Handlers: stage.Handlers(simulated(systems)), Clock: c}
+	if o.change != nil {
+		o.change(&made)
+	}
+	h, err := newHub(ctx, o.template, made, address(listener))
 	if err != nil {
 		listener.Close()
 		systems.Close()
@@ -91,12 +94,22 @@ func listen(ctx context.Context, port int) (net.Listener, error) {
 	return l, nil
 }
 
-// newHub starts the cloud. Links in messages lead to that address.
-func newHub(ctx context.Context, handlers map[string]lambda.Factory, c *clock.Offset, url string) (*hub, error) {
+// newHub starts the cloud, of the committed template if none is given. Links in messages lead to that address.
+func newHub(ctx context.Context, template []byte, o local.Options, url string) (*hub, error) {
 	ctx, cancel := context.WithCancel(ctx)
-	h := &hub{url: url, stop: cancel, clock: c, memory: map[string]string{}, woken: make(chan struct{}, 1)}
+	h := &hub{url: url, stop: cancel, clock: o.Clock, memory: map[string]string{}, woken: make(chan struct{}, 1)}
+	if template == nil {
+		template = snapshot.Template()
+	}
+	tail := o.Tail
+	o.Front, o.Tail = url+"/", func(l local.Line) {
+		h.note(l)
+		if tail != nil {
+			tail(l)
+		}
+	}
 	var err error
-	if h.cloud, err = local.New(snapshot.Template(), local.Options{Handlers: handlers, Clock: c, Front: url + "/", Tail: h.note}); err != nil {
+	if h.cloud, err = local.New(template, o); err != nil {
 		cancel()
 		return nil, fmt.Errorf("reading the template: %w", err)
 	}

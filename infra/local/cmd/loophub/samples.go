@@ -18,6 +18,7 @@ import (
 	connector "loophub/connectors"
 	"loophub/connectors/samples"
 	"loophub/events"
+	"loophub/infra/local"
 	"loophub/infra/local/clock"
 	"loophub/infra/local/stage"
 	hubtable "loophub/shared/aws/hub"
@@ -34,7 +35,7 @@ func sendSamples(ctx context.Context, o options, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	h, err := newHub(ctx, stage.Handlers(""), clock.Wall(), address(listener))
+	h, err := newHub(ctx, nil, local.Options{Handlers: stage.Handlers(""), Clock: clock.Wall()}, address(listener))
 	if err != nil {
 		listener.Close()
 		return err
