@@ -4,10 +4,14 @@ import (
 	"bytes"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
 	connector "loophub/connectors"
 	"loophub/events"
@@ -135,7 +139,10 @@ func (c *checking) ended(what string, d shop.Stored, facts []events.Fact, faults
 
 // queuesEmpty: nothing waits, nothing was given up.
 func (c *checking) queuesEmpty() {
-	for _, q := range append(slices.Clone(queues), "DeadQueue") {
+	for _, letter := range c.deadLetters() {
+		c.wrong(1, "a queue gave up %s", letter)
+	}
+	for _, q := range queues {
 		if visible, hidden, delayed, err := c.world.Cloud.Depth(q); err != nil || visible+hidden+delayed > 0 {
 			c.wrong(1, "the queue %s holds %d messages", q, visible+hidden+delayed)
 		}
@@ -145,6 +152,27 @@ func (c *checking) queuesEmpty() {
 			c.wrong(1, "the fragment %s has links that nobody made: %v", id, f.Pending)
 		}
 	}
+}
+
+// deadLetters are what the dead-letter queue holds, as an operator sees it.
+func (c *checking) deadLetters() (l []string) {
+	if visible, hidden, delayed, err := c.world.Cloud.Depth("DeadQueue"); err != nil || visible+hidden+delayed == 0 {
+		return nil
+	}
+	client := sqs.NewFromConfig(c.world.Cloud.Config(""))
+	for _, q := range c.world.Cloud.Stack().Queues {
+		if q.LogicalID != "DeadQueue" {
+			continue
+		}
+		out, err := client.ReceiveMessage(c.Context(), &sqs.ReceiveMessageInput{QueueUrl: &q.URL, MaxNumberOfMessages: 10})
+		if err != nil {
+			return []string{err.Error()}
+		}
+		for _, m := range out.Messages {
+			l = append(l, fmt.Sprintf("%.300s", aws.ToString(m.Body)))
+		}
+	}
+	return l
 }
 
 // profilesAreRecounted: every byte of fragments, orders, identities and views is what the facts give, computed anew.

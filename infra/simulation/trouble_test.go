@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"loophub/infra/local/sim"
 )
@@ -17,7 +18,8 @@ type trouble struct {
 	gap      int       // points until something goes wrong next
 	row      sim.Point // where a row of faults goes on,
 	kind     sim.Kind  // of this kind,
-	left     int       // so many times
+	left     int       // so many times,
+	until    time.Time // and no longer
 	happened []mishap
 	seen     map[string]int // how often, by function and operation
 }
@@ -38,7 +40,10 @@ func newTrouble(seed uint64) *trouble {
 func (t *trouble) plan(p sim.Point) sim.Fault {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.left > 0 && p.Function == t.row.Function && p.Service == t.row.Service && p.Operation == t.row.Operation {
+	if t.worn(p) {
+		return sim.Fault{}
+	}
+	if t.left > 0 && p.Time.Before(t.until) && p.Function == t.row.Function && p.Service == t.row.Service && p.Operation == t.row.Operation {
 		t.left--
 		return t.goesWrong(p, t.kind)
 	}
@@ -52,14 +57,34 @@ func (t *trouble) plan(p sim.Point) sim.Fault {
 		return sim.Fault{}
 	}
 	kind := kinds[t.r.IntN(len(kinds))]
-	t.gap = 30 + t.r.IntN(60)
+	t.gap = 24 + t.r.IntN(48)
 	if slices.Contains([]sim.Kind{sim.Throttle, sim.Unavailable, sim.LostBefore, sim.Partial}, kind) && t.r.IntN(2) == 0 {
-		t.row, t.kind, t.left = p, kind, 2+t.r.IntN(4) // the SDK does not get over it
+		t.row, t.kind, t.left, t.until = p, kind, 2+t.r.IntN(4), p.Time.Add(2*time.Minute) // the SDK does not get over it
 		if p.Function == "sweep" {
-			t.left *= 1 + t.r.IntN(8) // nor the next minutes
+			t.left, t.until = t.left*(1+t.r.IntN(8)), p.Time.Add(9*time.Minute) // nor the next runs
 		}
 	}
 	return t.goesWrong(p, kind)
+}
+
+const (
+	bearable = 3                // invocations in which something goes wrong,
+	spell    = 40 * time.Minute // within which a queue gives a message five times
+)
+
+// worn tells whether a function that a queue feeds has had enough for a while: what fails at every receive is given up, by
+// right, and nobody could tell it from what is lost.
+func (t *trouble) worn(p sim.Point) bool {
+	if !slices.Contains(polled, p.Function) {
+		return false
+	}
+	hit := map[string]bool{}
+	for n := len(t.happened) - 1; n >= 0 && t.happened[n].Time.After(p.Time.Add(-spell)); n-- {
+		if m := t.happened[n]; m.Function == p.Function {
+			hit[m.Invocation] = true
+		}
+	}
+	return len(hit) >= bearable && !hit[p.Invocation]
 }
 
 func (t *trouble) goesWrong(p sim.Point, k sim.Kind) sim.Fault {

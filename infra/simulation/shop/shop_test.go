@@ -46,7 +46,7 @@ func settled(t *testing.T, s *shop.Shop) {
 	for _, m := range r.Memberships {
 		members += len(m.Segments)
 	}
-	if len(r.Inbox) < 4 || parked != 1 || len(r.Facts) < 3 || sent == 0 || members != 3 || len(r.Ledgers) != 1 || len(r.Used) != 1 {
+	if len(r.Inbox) < 4 || parked != 1 || len(r.Facts) < 3 || sent == 0 || members != 5 || len(r.Ledgers) != 1 || len(r.Used) != 1 {
 		t.Errorf("%d deliveries, %d parked, %d facts, %d sent, %d memberships, %d ledgers, %d codes", len(r.Inbox), parked, len(r.Facts), sent, members,
 			len(r.Ledgers), len(r.Used))
 	}
