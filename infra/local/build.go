@@ -42,11 +42,6 @@ func (c *Cloud) buildStores() error {
 		c.queues.Pick = c.options.Driver.Pick
 	}
 	c.parameters = ssm.New(c.clock, template.Region, template.Account)
-	for _, p := range c.stack.Parameters {
-		if _, _, err := c.parameters.Put(p.Name, p.Type, p.Value, "", false); err != nil {
-			return fmt.Errorf("parameter %s: %w", p.Name, err)
-		}
-	}
 	c.objects = s3.New(c.clock, func(principal string, n dispatch.Need) bool {
 		return c.policies.Authorise(principal, n) == nil
 	}, describeBuckets(c.stack.Buckets))

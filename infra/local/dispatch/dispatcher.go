@@ -11,7 +11,8 @@ import (
 	"net/http"
 	"slices"
 	"sync"
-	"sync/atomic"
+
+	"loophub/infra/local/journal"
 )
 
 // Authoriser decides whether a principal may do what a call needs. A refusal is an *Error.
@@ -24,7 +25,8 @@ type Dispatcher struct {
 	authoriser Authoriser
 	gate       Gate
 	services   map[string]Service
-	serial     atomic.Uint64
+	// Requests counts the calls, for their ids.
+	Requests journal.Serial
 
 	mu     sync.Mutex
 	counts map[Count]int
@@ -140,8 +142,7 @@ func (d *Dispatcher) try(ctx context.Context, c Call) (Reply, error) {
 }
 
 func (d *Dispatcher) requestID() string {
-	n := d.serial.Add(1)
-	return fmt.Sprintf("10ca1000-0000-4000-8000-%012x", n)
+	return fmt.Sprintf("10ca1000-0000-4000-8000-%012x", d.Requests.Next())
 }
 
 // Unimplemented refuses a call that the local cloud does not know, in words that nobody can take for AWS's own.

@@ -3,7 +3,6 @@ package dynamodb
 import (
 	"context"
 	"encoding/base64"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"strings"
@@ -15,21 +14,17 @@ import (
 	"loophub/infra/local/journal/journaltest"
 )
 
-// kept is a service with a journal, and a clock.
+// kept is a service under random calls, and its clock.
 type kept struct {
 	*testing.T
 	*rand.Rand
 	service *Service
-	log     *journaltest.Log
-	first   [][]byte
 	now     time.Time
 }
 
-func newKept(t *testing.T, seed uint64) *kept {
-	k := &kept{T: t, Rand: rand.New(rand.NewPCG(seed, 1)), log: &journaltest.Log{}, now: time.Unix(1_800_000_000, 0)}
+func newKept(t *testing.T, r *rand.Rand) *kept {
+	k := &kept{T: t, Rand: r, now: time.Unix(1_800_000_000, 0)}
 	k.service = k.fresh()
-	k.first = journaltest.Dump(t, k.service)
-	k.service.Journal = k.log
 	return k
 }
 
@@ -39,11 +34,6 @@ func (k *kept) fresh() *Service {
 		k.Fatal(err)
 	}
 	return s
-}
-
-func (k *kept) survives() {
-	k.Helper()
-	journaltest.Survives(k, k.service, k.first, k.log, func() journal.Part { return k.fresh() })
 }
 
 func (k *kept) call(operation, body string) error {
@@ -153,25 +143,15 @@ func (k *kept) step() error {
 	return k.call(kind+"Item", "{"+body+"}")
 }
 
-// TestEverythingSurvives: whatever was written, a restart finds items, indexes, expiry, streams and tokens again.
+// TestEverythingSurvives: whatever was written, a restart finds items, indexes, expiry, streams and tokens again; what
+// can't be kept does not happen.
 func TestEverythingSurvives(t *testing.T) {
-	for seed := range uint64(6) {
-		k := newKept(t, seed)
-		done := 0
-		for n := range 400 {
-			if k.step() == nil {
-				done++
-			}
-			if n%80 == 0 {
-				k.survives()
-			}
-		}
-		k.survives()
-		if done < 200 || len(k.log.Records) < 150 {
-			t.Errorf("seed %d: %d calls succeeded, %d records", seed, done, len(k.log.Records))
-		}
-		k.comesBack()
-	}
+	journaltest.Run(t, 400, func(t *testing.T, r *rand.Rand) journaltest.Subject {
+		k := newKept(t, r)
+		t.Cleanup(k.comesBack)
+		return journaltest.Subject{Live: k.service, Journal: &k.service.Journal, Reopen: func() journal.Part { return k.fresh() },
+			Step: func(bool) error { return k.step() }, Now: func() time.Time { return k.now }}
+	})
 }
 
 // comesBack compares what the dump does not show: index, order of expiry, and a stream's record as its readers get it.
@@ -198,32 +178,9 @@ func shown(rows tree[*row]) (out string) {
 	return out
 }
 
-// TestNothingHappensThatIsNotKept: with a journal that fails every call fails, and nothing has changed.
-func TestNothingHappensThatIsNotKept(t *testing.T) {
-	k := newKept(t, 1)
-	for range 100 {
-		_ = k.step() // some are refused
-	}
-	refused := 0
-	k.log.Fails = true
-	for range 200 {
-		before := journaltest.Dump(t, k.service)
-		at := k.now
-		if err := k.step(); errors.Is(err, journaltest.ErrFull) {
-			refused++
-		}
-		if k.now.Equal(at) { // as time passes the dump lets go of what is too old
-			journaltest.Same(t, "after a call that was not kept", journaltest.Dump(t, k.service), before)
-		}
-	}
-	if refused < 50 {
-		t.Errorf("%d calls were refused", refused)
-	}
-}
-
 // TestAnotherTemplateIsRefused: data of a table that has another key now, or is gone, is not read as if nothing were.
 func TestAnotherTemplateIsRefused(t *testing.T) {
-	k := newKept(t, 1)
+	k := newKept(t, nil)
 	data := journaltest.Dump(t, k.service)
 	for want, change := range map[string]func(*TableSpec){
 		"table Plain has the key (id S) in the data, and (id N) in the template": func(s *TableSpec) { s.Keys = []Key{{"id", "N"}} },
@@ -248,15 +205,17 @@ func TestAnotherTemplateIsRefused(t *testing.T) {
 
 // FuzzLoad: no record, however damaged, brings the service down.
 func FuzzLoad(f *testing.F) {
-	k := newKept(&testing.T{}, 1)
+	var log journaltest.Log
+	k := newKept(&testing.T{}, rand.New(rand.NewPCG(1, 1)))
+	k.service.Journal = &log
 	for range 30 {
-		_ = k.step()
+		_ = k.step() // some are refused
 	}
-	for _, r := range append(journaltest.Dump(f, k.service), k.log.Records...) {
+	for _, r := range append(journaltest.Dump(f, k.service), log.Records...) {
 		f.Add(r)
 	}
 	f.Fuzz(func(t *testing.T, record []byte) {
-		s := newKept(t, 1).service
+		s := newKept(t, nil).service
 		if s.Load(record) == nil {
 			journaltest.Dump(t, s)
 		}

@@ -5,12 +5,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"loophub/infra/local/clock"
 	"loophub/infra/local/dispatch"
+	"loophub/infra/local/journal"
 	"loophub/infra/local/pattern"
 	"loophub/infra/local/work"
 )
@@ -49,6 +51,9 @@ type Config struct {
 
 // Service accepts events and delivers them, one after the other, on a goroutine of its own.
 type Service struct {
+	// Journal, if not nil, gets what was accepted and what was delivered. Set it before the first call.
+	Journal journal.Journal
+
 	cfg   Config
 	buses map[string]Bus
 	rules map[string][]rule // by bus
@@ -56,7 +61,7 @@ type Service struct {
 
 	mu      sync.Mutex
 	serial  uint64
-	pending []accepted
+	pending []*accepted
 }
 
 type rule struct {
@@ -64,9 +69,12 @@ type rule struct {
 	fits pattern.Pattern
 }
 
+// accepted is an event that not all of its targets have.
 type accepted struct {
-	bus   string
-	event []byte
+	Serial uint64
+	Bus    string
+	Event  json.RawMessage
+	Done   []string `json:",omitempty"` // targets that have it
 }
 
 // New reads the rules; a pattern that it does not understand is an error.
@@ -92,12 +100,9 @@ func New(cfg Config) (*Service, error) {
 // Stop ends delivery after the event at hand.
 func (s *Service) Stop() { s.loop.Stop() }
 
-// accept gives events their ids and queues them for delivery.
-func (s *Service) accept(bus string, e entry, at time.Time) (id string, err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.serial++
-	id = fmt.Sprintf("10ca1000-0000-4000-8003-%012x", s.serial)
+// accept makes an event of an entry, with the id of that number.
+func (s *Service) accept(bus string, e entry, at time.Time, serial uint64) (id string, a *accepted, err error) {
+	id = fmt.Sprintf("10ca1000-0000-4000-8003-%012x", serial)
 	if e.Resources == nil {
 		e.Resources = []string{}
 	}
@@ -114,10 +119,9 @@ func (s *Service) accept(bus string, e entry, at time.Time) (id string, err erro
 	}{"0", id, e.DetailType, e.Source, s.cfg.Account, at.UTC().Format(time.RFC3339), s.cfg.Region, e.Resources,
 		json.RawMessage(e.Detail)})
 	if err != nil {
-		return "", fmt.Errorf("encoding event: %w", err)
+		return "", nil, fmt.Errorf("encoding event: %w", err)
 	}
-	s.pending = append(s.pending, accepted{bus, event})
-	return id, nil
+	return id, &accepted{Serial: serial, Bus: bus, Event: event}, nil
 }
 
 func (s *Service) deliverNext() bool {
@@ -126,22 +130,39 @@ func (s *Service) deliverNext() bool {
 		s.mu.Unlock()
 		return false
 	}
-	a := s.pending[0]
-	s.pending = s.pending[1:]
+	a := s.pending[0] // it stays there until all of its targets have it
 	s.mu.Unlock()
 	if s.cfg.Seen != nil {
-		s.cfg.Seen(a.bus, a.event)
+		s.cfg.Seen(a.Bus, a.Event)
 	}
-	for _, r := range s.rules[a.bus] {
-		if !r.fits.Match(a.event) {
+	var open []delivery
+	for _, r := range s.rules[a.Bus] {
+		if !r.fits.Match(a.Event) {
 			continue
 		}
 		for _, t := range r.Targets {
-			s.deliver(r.Rule, t, a.event)
+			if d := (delivery{r.Rule, t}); !slices.Contains(a.Done, d.name()) {
+				open = append(open, d)
+			}
 		}
 	}
+	for i, d := range open {
+		s.deliver(d.rule, d.target, a.Event)
+		if i < len(open)-1 {
+			s.delivered(a, d.name())
+		}
+	}
+	s.finished(a)
 	return true
 }
+
+// delivery is an event's way to one target.
+type delivery struct {
+	rule   Rule
+	target Target
+}
+
+func (d delivery) name() string { return d.rule.ARN + " → " + d.target.ARN + d.target.Input }
 
 // deliver hands one event to one target. A refusal goes to the dead letters at once: nothing here is out of order for
 // a while, so a refusal would repeat itself for all of EventBridge's 24 hours.

@@ -34,22 +34,29 @@ func (s *Service) InvokeAsync(name string, payload []byte) error {
 		return &dispatch.Error{Status: http.StatusRequestEntityTooLarge, Code: "RequestEntityTooLargeException",
 			Message: fmt.Sprintf("Request must be smaller than %d bytes for the InvokeFunction operation", MaxAsyncPayload)}
 	}
-	e := &event{function: f, id: s.requestID(), payload: payload, arrived: s.cfg.Timers.Now()}
+	e := &event{function: f, ID: s.requestID(), Function: f.ARN, Payload: payload, Arrived: s.cfg.Timers.Now()}
+	if err := s.do(effect{Event: e}); err != nil {
+		return err
+	}
 	e.start()
 	return nil
 }
 
 // event is an asynchronous invocation with its attempts.
 type event struct {
+	ID       string // the same for every attempt
+	Function string // ARN
+	Payload  []byte
+	Arrived  time.Time
+	Attempts int       `json:",omitempty"` // that failed
+	Next     time.Time `json:",omitzero"`  // attempt; zero: the first
+
 	function *function
-	id       string // the same for every attempt
-	payload  []byte
-	arrived  time.Time
-	attempts int
+	asleep   bool // read from the journal and not yet resumed
 }
 
 func (e *event) start() {
-	e.function.service.cfg.Tracker.Go("event "+e.id+" → "+e.function.Name, e.attempt)
+	e.function.service.cfg.Tracker.Go("event "+e.ID+" → "+e.function.Name, e.attempt)
 }
 
 // attempt runs the function; a failure is tried again after one minute, the next after two.
@@ -58,34 +65,39 @@ func (e *event) attempt() {
 	if s.life.Err() != nil {
 		return
 	}
-	e.attempts++
-	r := e.function.invoke(e.id, e.payload)
+	r := e.function.invoke(e.ID, e.Payload)
 	if !r.Failed {
+		s.note(e.function, effect{Ended: e.ID})
 		return
 	}
-	now := s.cfg.Timers.Now()
-	next := now.Add(time.Duration(e.attempts) * time.Minute)
+	if s.life.Err() != nil {
+		return // it was not the function that failed; where the event is kept it comes again
+	}
+	attempts, now := e.Attempts+1, s.cfg.Timers.Now()
+	next := now.Add(time.Duration(attempts) * time.Minute)
 	switch policy := e.function.Async; {
-	case e.attempts > policy.Retries:
-		e.giveUp("RetriesExhausted", now, r)
-	case next.Sub(e.arrived) > policy.MaxAge:
-		e.giveUp("EventAgeExceeded", now, r)
+	case attempts > policy.Retries:
+		e.giveUp("RetriesExhausted", now, r, attempts)
+	case next.Sub(e.Arrived) > policy.MaxAge:
+		e.giveUp("EventAgeExceeded", now, r, attempts)
 	default:
+		s.note(e.function, effect{Failed: e.ID, Attempts: attempts, Next: next})
 		s.cfg.Timers.At(next, e.start)
 	}
 }
 
-func (e *event) giveUp(condition string, now time.Time, last Result) {
+func (e *event) giveUp(condition string, now time.Time, last Result, attempts int) {
 	f := e.function
+	defer f.service.note(f, effect{Ended: e.ID}) // after it is buried: who dies in between buries it twice
 	if f.Async.Failure == nil {
 		return
 	}
 	record, err := json.Marshal(map[string]any{
 		"version":   "1.0",
 		"timestamp": now.Format(timestamp),
-		"requestContext": requestContext{RequestID: e.id, FunctionARN: f.ARN + ":" + version, Condition: condition,
-			Invocations: e.attempts},
-		"requestPayload":  json.RawMessage(e.payload),
+		"requestContext": requestContext{RequestID: e.ID, FunctionARN: f.ARN + ":" + version, Condition: condition,
+			Invocations: attempts},
+		"requestPayload":  json.RawMessage(e.Payload),
 		"responseContext": responseContext{StatusCode: http.StatusOK, Version: version, Error: "Unhandled"},
 		"responsePayload": json.RawMessage(last.Payload),
 	})

@@ -57,6 +57,7 @@ type streamPoller struct {
 	function *function
 	service  *Service
 	position uint64   // of the last record read
+	done     uint64   // of the last that need not be read again
 	ahead    []Record // read and not yet dealt with
 }
 
@@ -67,9 +68,11 @@ func (s *Service) MapStream(m StreamMapping) error {
 		return fmt.Errorf("mapping %s: there is no function %s", m.SourceARN, m.Function)
 	}
 	p := &streamPoller{StreamMapping: m, function: f, service: s}
-	if m.FromLatest {
-		p.position = m.Stream.Latest()
+	var err error
+	if p.position, err = s.begin(m); err != nil {
+		return fmt.Errorf("mapping %s: %w", m.SourceARN, err)
 	}
+	p.done = p.position
 	loop := s.keep(work.NewLoop(s.cfg.Tracker, "poller "+m.SourceARN+" → "+f.Name, p.step))
 	m.Stream.Watch(loop.Wake)
 	loop.Wake()
@@ -91,6 +94,9 @@ func (p *streamPoller) step() bool {
 			if p.fits(r) {
 				p.ahead = append(p.ahead, r)
 			}
+		}
+		if len(p.ahead) == 0 && p.position-p.done >= readAhead { // what the filter drops need not be read again for ever
+			p.reached(p.position)
 		}
 		if len(records) == 0 && len(p.ahead) == 0 {
 			return false
@@ -134,12 +140,13 @@ func (p *streamPoller) deliver(batch []Record, failures int) bool {
 			return true
 		}
 		result, err := p.service.invoke(p.function.Name, payloadOf(batch))
-		if err != nil { // stopping
+		if err != nil || result.Failed && p.service.life.Err() != nil { // stopping
 			return false
 		}
 		rest := batch
 		if !result.Failed {
-			if rest = p.remaining(batch, result.Payload); len(rest) == 0 {
+			rest = p.remaining(batch, result.Payload)
+			if p.passed(batch[:len(batch)-len(rest)]); len(rest) == 0 {
 				return true
 			}
 		}
@@ -148,6 +155,7 @@ func (p *streamPoller) deliver(batch []Record, failures int) bool {
 		switch {
 		case failures > p.Retries:
 			p.giveUp("RetryAttemptsExhausted", rest, failures, result)
+			p.passed(rest)
 			return true
 		case p.Bisect && !progress && len(batch) > 1:
 			// Splitting costs no retry: both halves start with the tries that the whole had left before.
@@ -215,6 +223,7 @@ func (p *streamPoller) expire(batch []Record, failures int) []Record {
 	}
 	if n > 0 {
 		p.giveUp("RecordAgeExceeded", batch[:n], failures, Result{RequestID: p.service.requestID()})
+		p.passed(batch[:n])
 	}
 	return batch[n:]
 }

@@ -3,7 +3,6 @@ package sqs_test
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"strings"
@@ -17,22 +16,18 @@ import (
 	"loophub/infra/local/sqs"
 )
 
-// kept is queues with a journal, whose messages random calls send, receive, hide and delete.
+// kept is queues whose messages random calls send, receive, hide and delete.
 type kept struct {
 	*testing.T
 	*rand.Rand
 	clock    *clock.Offset
 	service  *sqs.Service
-	log      *journaltest.Log
-	first    [][]byte
 	receipts []string
 }
 
-func newKept(t *testing.T, seed uint64) *kept {
-	k := &kept{T: t, Rand: rand.New(rand.NewPCG(seed, 1)), clock: clock.Stopped(noon), log: &journaltest.Log{}}
+func newKept(t *testing.T, r *rand.Rand) *kept {
+	k := &kept{T: t, Rand: r, clock: clock.Stopped(noon)}
 	k.service = k.fresh()
-	k.first = journaltest.Dump(t, k.service)
-	k.service.Journal = k.log
 	return k
 }
 
@@ -45,11 +40,6 @@ func (k *kept) fresh() *sqs.Service {
 		k.Fatal(err)
 	}
 	return s
-}
-
-func (k *kept) survives() {
-	k.Helper()
-	journaltest.Survives(k, k.service, k.first, k.log, func() journal.Part { return k.fresh() })
 }
 
 func (k *kept) call(operation string, in map[string]any) (out struct {
@@ -125,28 +115,18 @@ func (k *kept) step() error {
 
 // TestEverythingSurvives: messages with their age, their receives and the time when they come back.
 func TestEverythingSurvives(t *testing.T) {
-	for seed := range uint64(6) {
-		k := newKept(t, seed)
-		done := 0
-		for n := range 500 {
-			if k.step() == nil {
-				done++
-			}
-			if n%50 == 0 {
-				k.survives()
-			}
-		}
-		k.survives()
-		if _, _, buried := k.service.Depth("arn:dead"); done < 300 || len(k.log.Records) < 200 {
-			t.Errorf("seed %d: %d calls succeeded, %d records, %d delayed", seed, done, len(k.log.Records), buried)
-		}
-	}
+	journaltest.Run(t, 500, func(t *testing.T, r *rand.Rand) journaltest.Subject {
+		k := newKept(t, r)
+		return journaltest.Subject{Live: k.service, Journal: &k.service.Journal, Reopen: func() journal.Part { return k.fresh() },
+			Step: func(bool) error { return k.step() }, Now: k.clock.Now}
+	})
 }
 
 // TestReceiptsSurvive: who received a message before a restart may delete it afterwards; what nobody deletes comes back
 // when its time is over, and rouses who watches the queue.
 func TestReceiptsSurvive(t *testing.T) {
-	k := newKept(t, 1)
+	k, log := newKept(t, nil), &journaltest.Log{}
+	k.service.Journal = log
 	for range 2 {
 		if err := k.service.Send("arn:work", "body", nil); err != nil {
 			t.Fatal(err)
@@ -157,8 +137,7 @@ func TestReceiptsSurvive(t *testing.T) {
 		t.Fatal(len(got), err)
 	}
 	again := k.fresh()
-	journaltest.Load(t, again, k.first)
-	journaltest.Load(t, again, k.log.Records)
+	journaltest.Load(t, again, log.Records)
 	woken := 0
 	if err := again.Watch("arn:work", func() { woken++ }); err != nil {
 		t.Fatal(err)
@@ -183,31 +162,11 @@ func TestReceiptsSurvive(t *testing.T) {
 	}
 }
 
-// TestNothingHappensThatIsNotKept: with a journal that fails every call fails, and nothing has changed.
-func TestNothingHappensThatIsNotKept(t *testing.T) {
-	k := newKept(t, 1)
-	for range 150 {
-		_ = k.step() // some are refused
-	}
-	refused := 0
-	k.log.Fails = true
-	for range 200 {
-		at, before := k.clock.Now(), journaltest.Dump(t, k.service)
-		if errors.Is(k.step(), journaltest.ErrFull) {
-			refused++
-		}
-		if k.clock.Now().Equal(at) {
-			journaltest.Same(t, "after a call that was not kept", journaltest.Dump(t, k.service), before)
-		}
-	}
-	if refused < 50 {
-		t.Errorf("%d calls were refused", refused)
-	}
-}
-
 // TestAnotherTemplateIsRefused: messages of a queue that is gone are not dropped in silence; an empty queue may go.
 func TestAnotherTemplateIsRefused(t *testing.T) {
-	k := newKept(t, 1)
+	k, log := newKept(t, nil), &journaltest.Log{}
+	empty := journaltest.Dump(t, k.service)
+	k.service.Journal = log
 	if err := k.service.Send("arn:work", "body", nil); err != nil {
 		t.Fatal(err)
 	}
@@ -215,8 +174,8 @@ func TestAnotherTemplateIsRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	journaltest.Load(t, s, k.first)
-	if err := s.Load(k.log.Records[0]); err == nil || !strings.Contains(err.Error(), "the template has no queue arn:work") {
+	journaltest.Load(t, s, empty)
+	if err := s.Load(log.Records[0]); err == nil || !strings.Contains(err.Error(), "the template has no queue arn:work") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -4,7 +4,10 @@ package journaltest
 import (
 	"bytes"
 	"errors"
+	"fmt"
+	"math/rand/v2"
 	"testing"
+	"time"
 
 	"loophub/infra/local/journal"
 )
@@ -73,5 +76,62 @@ func Same(t testing.TB, what string, got, want [][]byte) {
 		case !bytes.Equal(got[i], want[i]):
 			t.Fatalf("%s: record %d is\n%q, want\n%q", what, i, got[i], want[i])
 		}
+	}
+}
+
+// Subject is a part under random calls.
+type Subject struct {
+	Live    journal.Part
+	Journal *journal.Journal // of Live
+	Reopen  func() journal.Part
+	// Step makes a call, or lets something happen that nobody called for, unless it is to be quiet. Its error is the
+	// call's.
+	Step func(quiet bool) error
+	Now  func() time.Time
+}
+
+// Run makes random calls: whenever the part is reopened it is as it was, and once its journal fails no call succeeds that
+// would change it, and nothing changes.
+func Run(t *testing.T, steps int, open func(t *testing.T, r *rand.Rand) Subject) {
+	t.Helper()
+	for seed := range uint64(6) {
+		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
+			s, l := open(t, rand.New(rand.NewPCG(seed, 1))), &Log{}
+			first := Dump(t, s.Live)
+			*s.Journal = l
+			done := 0
+			for n := range steps {
+				if s.Step(false) == nil {
+					done++
+				}
+				if n%(steps/4) == 0 {
+					Survives(t, s.Live, first, l, s.Reopen)
+				}
+			}
+			Survives(t, s.Live, first, l, s.Reopen)
+			if done < steps/3 || len(l.Records) < steps/4 {
+				t.Errorf("%d of %d steps succeeded, %d records", done, steps, len(l.Records))
+			}
+			s.refuses(t, l)
+		})
+	}
+}
+
+func (s Subject) refuses(t *testing.T, l *Log) {
+	t.Helper()
+	l.Fails = true
+	refused := 0
+	for range 200 {
+		before := Dump(t, s.Live)
+		at := s.Now()
+		if errors.Is(s.Step(true), ErrFull) {
+			refused++
+		}
+		if s.Now().Equal(at) { // as time passes a dump lets go of what is too old
+			Same(t, "after a call that was not kept", Dump(t, s.Live), before)
+		}
+	}
+	if refused < 20 {
+		t.Errorf("%d calls were refused", refused)
 	}
 }
