@@ -186,6 +186,21 @@ func TestQueueFails(t *testing.T) {
 	}
 }
 
+// TestPartOfTheDeletionsFails: what stays in the queue comes again and is stored already.
+func TestPartOfTheDeletionsFails(t *testing.T) {
+	w := newWorld(t)
+	w.fill(3)
+	w.Fault = failing("sqs.DeleteMessageBatch", &awstest.Fault{Partial: true})
+	if l := w.run(t.Context()); l["msg"] != "failed" || l["level"] != "ERROR" || len(w.Messages()) != 2 {
+		t.Error(l, len(w.Messages()))
+	}
+	w.Fault = nil
+	w.Reappear()
+	if l := w.run(t.Context()); l["duplicates"] != 2.0 || len(w.Messages()) != 0 || w.stored(3) != 3 {
+		t.Error(l, len(w.Messages()))
+	}
+}
+
 func TestMessagesThatCantBeRead(t *testing.T) {
 	w := newWorld(t)
 	for range 12 {

@@ -120,7 +120,7 @@ func (c *Cloud) buildFunctions() error {
 	cfg := lambda.Config{Region: template.Region, Timers: c.clock, Tracker: c.tracker,
 		SDK: func(role string) aws.Config { return c.Config(role) }, Functions: functions}
 	if c.options.Driver != nil {
-		cfg.Adapt = c.options.Driver.Adapt
+		cfg.Adapt, cfg.Ended = c.options.Driver.Adapt, c.options.Driver.Ended
 	}
 	var err error
 	c.functions, err = lambda.New(cfg)
@@ -206,7 +206,7 @@ func (c *Cloud) describeAsync(f template.Function, a template.AsyncConfig, out *
 
 // buildEvents makes buses, rules and their targets.
 func (c *Cloud) buildEvents() error {
-	cfg := eventbridge.Config{Region: template.Region, Account: template.Account, Clock: c.clock, Tracker: c.tracker,
+	cfg := eventbridge.Config{Region: template.Region, Account: template.Account, Timers: c.clock, Tracker: c.tracker,
 		Buses: []eventbridge.Bus{{Name: "default"}},
 		Seen: func(bus string, event []byte) {
 			c.options.Tail(Line{Time: c.clock.Now(), Source: bus, Event: true, Text: string(event)})
@@ -215,8 +215,12 @@ func (c *Cloud) buildEvents() error {
 		cfg.Buses = append(cfg.Buses, eventbridge.Bus{Name: b.Name, ARN: b.ARN})
 	}
 	for _, r := range c.stack.Rules {
-		if r.State == "DISABLED" {
+		switch r.State {
+		case "", "ENABLED":
+		case "DISABLED":
 			continue
+		default:
+			return fmt.Errorf("rule %s: the local cloud knows no state %s", r.LogicalID, r.State)
 		}
 		rule := eventbridge.Rule{ARN: r.ARN, Bus: r.EventBusName[strings.LastIndexByte(r.EventBusName, '/')+1:], Pattern: r.EventPattern}
 		if rule.Bus == "" {
@@ -241,7 +245,15 @@ func (c *Cloud) buildEvents() error {
 
 // ruleTarget delivers as EventBridge does: under the resource's own policy, with the rule as the source.
 func (c *Cloud) ruleTarget(r template.Rule, t template.Target) (eventbridge.Target, error) {
-	out := eventbridge.Target{ARN: t.Arn, Input: t.Input}
+	out := eventbridge.Target{ARN: t.Arn, Input: t.Input, Retry: eventbridge.DefaultRetry()}
+	if p := t.RetryPolicy; p != nil {
+		if p.MaximumRetryAttempts != nil {
+			out.Retry.Attempts = *p.MaximumRetryAttempts
+		}
+		if p.MaximumEventAgeInSeconds != nil {
+			out.Retry.MaxAge = time.Duration(*p.MaximumEventAgeInSeconds) * time.Second
+		}
+	}
 	if t.RoleArn != "" {
 		return out, fmt.Errorf("the local cloud knows no rule targets with roles")
 	}

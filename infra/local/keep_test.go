@@ -65,25 +65,11 @@ func (o *opened) parts() map[string]journal.Part {
 		"events": o.events, "scheduler": o.schedules, "sns": o.topics, "ses": o.mails, "clock": o.clock}
 }
 
-// bodies are all visible messages of a queue.
-func (o *opened) bodies(queue string) string {
-	o.t.Helper()
-	all := ""
+// bodies are all messages of a queue.
+func (o *opened) bodies(queue string) (all string) {
 	for _, q := range o.stack.Queues {
-		if q.LogicalID != queue {
-			continue
-		}
-		for {
-			got, err := o.queues.Receive(q.ARN, 10)
-			if err != nil {
-				o.t.Fatal(err)
-			}
-			if len(got) == 0 {
-				break
-			}
-			for _, m := range got {
-				all += m.Body + "\n"
-			}
+		if q.LogicalID == queue {
+			all += strings.Join(o.queues.Bodies(q.ARN), "\n")
 		}
 	}
 	return all
@@ -173,7 +159,7 @@ func killedAt(t *testing.T, log []byte, acknowledged map[string]int64, n int) {
 			t.Errorf("killed after record %d: %s is lost; dead letters %q, orders %q", n, body, dead, ordered)
 		}
 	}
-	if acknowledged["crash 1"] <= int64(len(log)) && len(o.objects.Keys(o.stack.Buckets[0].Name)) == 0 {
+	if acknowledged["crash 1"] <= int64(len(log)) && len(o.objects.Objects(o.stack.Buckets[0].Name)) == 0 {
 		t.Errorf("killed after record %d: what was given up is lost", n)
 	}
 	o.kill()

@@ -45,6 +45,8 @@ type Options struct {
 	Store *store.Store
 	// Driver decides what happens when; nil is Live: everything as soon as it can, on the clock given.
 	Driver Driver
+	// Shards is how many shards each stream has; 0 is one. The records of one item stay in order, those of two shards don't.
+	Shards int
 	// Tail, if not nil, sees every event of a bus and every line of a function. It must not block.
 	Tail func(Line)
 }
@@ -64,6 +66,9 @@ type Driver interface {
 	Turn(name string)
 	// Adapt changes what an instance of a function finds before it starts.
 	Adapt(instance string, e *lambda.Environment)
+	// Ended is asked at the end of every invocation of a function, before its caller hears of it, what the caller shall
+	// hear: r, if nothing is to go wrong.
+	Ended(i dispatch.Invocation, payload []byte, r lambda.Result) lambda.Result
 	// Pick chooses one of n visible messages of a queue: no order is promised among them.
 	Pick(n int) int
 }
@@ -230,6 +235,19 @@ func (c *Cloud) Skip(ctx context.Context, target time.Time, wake func() (time.Ti
 		}
 		c.clock.AdvanceTo(next)
 	}
+}
+
+// Schedules are the template's, for whoever lets time pass in a way of its own.
+func (c *Cloud) Schedules() *scheduler.Scheduler { return c.schedules }
+
+// Table is a table by its logical id, to look behind the doors; nil if there is none.
+func (c *Cloud) Table(logicalID string) *dynamodb.Table {
+	for _, t := range c.stack.Tables {
+		if t.LogicalID == logicalID {
+			return c.tables.Table(t.Name)
+		}
+	}
+	return nil
 }
 
 // Outbox holds the mails that were sent, and lets their recipients open, follow, return or denounce them.

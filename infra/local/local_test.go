@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -103,7 +104,7 @@ func TestACrashIsIsolatedAndItsRecordGoesToTheBucket(t *testing.T) {
 	if alone != 11 {
 		t.Errorf("the crashing record was tried %d times alone, want 11", alone)
 	}
-	keys := w.objects.Keys(w.Stack().Buckets[0].Name)
+	keys := slices.Collect(maps.Keys(w.objects.Objects(w.Stack().Buckets[0].Name)))
 	if len(keys) != 1 || !strings.HasPrefix(keys[0], "aws/lambda/") {
 		t.Fatalf("objects in the bucket: %v", keys)
 	}

@@ -66,7 +66,7 @@ func (c *Cloud) startStream(m template.Mapping, f template.Function, filters []p
 	if table == nil {
 		return fmt.Errorf("there is no stream %s", m.EventSourceArn)
 	}
-	out.Stream = tableStream{table}
+	out.Stream, out.Shards = tableStream{table, c.options.Shards > 1}, c.options.Shards
 	if m.MaximumRetryAttempts == nil || *m.MaximumRetryAttempts < 0 {
 		return errors.New("without MaximumRetryAttempts one bad record would hold up the stream for a day: " +
 			"the local cloud refuses that")

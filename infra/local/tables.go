@@ -65,7 +65,22 @@ func (c *Cloud) expire(ctx context.Context) {
 }
 
 // tableStream shows a table's changes to a poller.
-type tableStream struct{ table *dynamodb.Table }
+type tableStream struct {
+	table *dynamodb.Table
+	split bool // into shards
+}
+
+// item names the item that a record is about; nobody asks where there is one shard.
+func (s tableStream) item(r dynamodb.Record) string {
+	if !s.split {
+		return ""
+	}
+	key, err := json.Marshal(r.Change.Keys)
+	if err != nil { // a key was once read from JSON
+		panic(err)
+	}
+	return string(key)
+}
 
 func (s tableStream) Records(after uint64, limit int) ([]lambda.Record, error) {
 	var out []lambda.Record
@@ -74,7 +89,7 @@ func (s tableStream) Records(after uint64, limit int) ([]lambda.Record, error) {
 		if err != nil {
 			return nil, fmt.Errorf("encoding stream record %d: %w", r.Sequence, err)
 		}
-		out = append(out, lambda.Record{Position: r.Sequence, Sequence: r.Change.SequenceNumber, At: r.At, Event: event})
+		out = append(out, lambda.Record{Position: r.Sequence, Item: s.item(r), Sequence: r.Change.SequenceNumber, At: r.At, Event: event})
 	}
 	return out, nil
 }

@@ -48,18 +48,27 @@ func newWorld(t *testing.T, change func(handlers map[string]lambda.Factory)) *wo
 
 func newWorldOn(t *testing.T, c *clock.Offset, change func(handlers map[string]lambda.Factory)) *world {
 	t.Helper()
+	return newWorldBy(t, fixture(t), func(o *Options) {
+		o.Clock = c
+		if change != nil {
+			change(o.Handlers)
+		}
+	})
+}
+
+// newWorldBy makes a world of another template, or by other options.
+func newWorldBy(t *testing.T, template []byte, change func(o *Options)) *world {
+	t.Helper()
 	w := &world{t: t}
-	handlers := map[string]lambda.Factory{
+	o := Options{Clock: clock.Stopped(noon), Handlers: map[string]lambda.Factory{
 		"ingest": w.ingest, "unify": w.unify, "publish": w.publish, "api": w.api, "sweep": w.sweep,
-	}
-	if change != nil {
-		change(handlers)
-	}
-	cloud, err := New(fixture(t), Options{Handlers: handlers, Clock: c, Tail: func(l Line) {
+	}, Tail: func(l Line) {
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		w.tail = append(w.tail, l)
-	}})
+	}}
+	change(&o)
+	cloud, err := New(template, o)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -85,7 +85,7 @@ func newWorld(t *testing.T) *world {
 	w := &world{t: t, Cloud: awstest.New(t)}
 	w.db = dynamodb.NewFromConfig(w.Cloud.Config())
 	w.hub = hub.New(w.db, awstest.Hub).In("tra-sen")
-	w.Parameters()[awstest.Prefix+"/tra-sen/connections/crm/credentials"] = `{"access_token": "` + token + `"}`
+	w.SetParameter(awstest.Prefix+"/tra-sen/connections/crm/credentials", `{"access_token": "`+token+`"}`)
 	w.apply(properties)
 	var err error
 	w.Simulator, err = simulator.New(simulator.Config{Token: token, App: app, Secret: secret, Hook: hook, Specs: os.Getenv("LOOPHUB_SPECS"), Now: w.Cloud.Now,

@@ -22,6 +22,15 @@ type Call struct {
 	Partial bool
 }
 
+// Spared is how many of n entries of a batch are carried out, from the first on: all, unless a part of them is to fail.
+// Then it is the smaller half.
+func (c Call) Spared(n int) int {
+	if c.Partial {
+		return n / 2
+	}
+	return n
+}
+
 // Reply is what a service answers.
 type Reply struct {
 	Status int

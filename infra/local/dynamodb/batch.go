@@ -1,9 +1,11 @@
 package dynamodb
 
 import (
+	"net/http"
 	"slices"
 	"strings"
 
+	"loophub/infra/local/dispatch"
 	"loophub/infra/local/dynamodb/attr"
 	"loophub/infra/local/dynamodb/expr"
 )
@@ -66,11 +68,15 @@ type batchGetReply struct {
 	ConsumedCapacity []*consumed `json:",omitempty"`
 }
 
-func (s *Service) batchGet(in *batchGetInput) (any, error) {
+func (s *Service) batchGet(call dispatch.Call, in *batchGetInput) (any, error) {
 	if err := (reports{ReturnConsumedCapacity: in.ReturnConsumedCapacity}).check(); err != nil {
 		return nil, err
 	}
 	reads, err := s.batchReads(in)
+	if err != nil {
+		return nil, err
+	}
+	spared, err := spare(call, reads)
 	if err != nil {
 		return nil, err
 	}
@@ -84,12 +90,13 @@ func (s *Service) batchGet(in *batchGetInput) (any, error) {
 		var c cost
 		for i, r := range reads[name] {
 			item, size := r.read()
-			if total += size; total > maxBatchGetBytes {
+			if total += size; total > maxBatchGetBytes || spared == 0 {
 				rest := asked
 				rest.Keys = asked.Keys[i:]
 				out.UnprocessedKeys[name] = rest
 				break
 			}
+			spared--
 			c.table += readUnits(size, asked.ConsistentRead)
 			if item != nil {
 				out.Responses[name] = append(out.Responses[name], *item)
@@ -138,8 +145,8 @@ func (s *Service) batchReads(in *batchGetInput) (map[string][]*oneRead, error) {
 var errDuplicates = invalid("Provided list of item keys contains duplicates")
 
 type writeRequest struct {
-	PutRequest    *struct{ Item attr.Map }
-	DeleteRequest *struct{ Key attr.Map }
+	PutRequest    *struct{ Item attr.Map } `json:",omitempty"`
+	DeleteRequest *struct{ Key attr.Map }  `json:",omitempty"`
 }
 
 type batchWriteInput struct {
@@ -152,7 +159,7 @@ type batchWriteReply struct {
 	ConsumedCapacity []*consumed `json:",omitempty"`
 }
 
-func (s *Service) batchWrite(in *batchWriteInput) (any, error) {
+func (s *Service) batchWrite(call dispatch.Call, in *batchWriteInput) (any, error) {
 	if err := in.check(); err != nil {
 		return nil, err
 	}
@@ -160,10 +167,18 @@ func (s *Service) batchWrite(in *batchWriteInput) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	spared, err := spare(call, writes)
+	if err != nil {
+		return nil, err
+	}
 	out := batchWriteReply{UnprocessedItems: map[string][]writeRequest{}}
 	var all []*write
 	for _, name := range sortedNames(writes) {
-		all = append(all, writes[name]...)
+		now := min(spared, len(writes[name]))
+		if spared -= now; now < len(writes[name]) {
+			out.UnprocessedItems[name] = in.RequestItems[name][now:]
+		}
+		all = append(all, writes[name][:now]...)
 	}
 	costs, err := s.writeAll(all)
 	if err != nil {
@@ -171,6 +186,9 @@ func (s *Service) batchWrite(in *batchWriteInput) (any, error) {
 	}
 	for _, name := range sortedNames(writes) {
 		t := writes[name][0].table
+		if costs[t] == nil {
+			costs[t] = &cost{} // nothing of it was spared
+		}
 		if r := costs[t].report(t, in.ReturnConsumedCapacity, plainUnits); r != nil {
 			out.ConsumedCapacity = append(out.ConsumedCapacity, r)
 		}
@@ -248,6 +266,22 @@ func (s *Service) batchedWrite(table string, r writeRequest) (*write, error) {
 		return nil, err
 	}
 	return w, w.table.check(w.item, putTooLarge)
+}
+
+// spare is how many entries of a batch are carried out. A batch of which nothing could be processed is no batch but an
+// error: https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html, read 2026-11.
+func spare[V any](c dispatch.Call, entries map[string][]V) (int, error) {
+	count := 0
+	for _, list := range entries {
+		count += len(list)
+	}
+	spared := c.Spared(count)
+	if spared == 0 {
+		return 0, &dispatch.Error{Status: http.StatusBadRequest, Code: "ProvisionedThroughputExceededException",
+			Message: "The level of configured provisioned throughput for the table was exceeded. Consider increasing your " +
+				"provisioning level with the UpdateTable API."}
+	}
+	return spared, nil
 }
 
 func sortedNames[V any](m map[string]V) []string {

@@ -174,6 +174,18 @@ func (t *Table) Len() int {
 	return t.rows.len
 }
 
+// Items are all items, ordered by partition, whose order means nothing, and by sort key. They must not be changed.
+func (t *Table) Items() []attr.Map {
+	t.service.mu.Lock()
+	defer t.service.mu.Unlock()
+	items := make([]attr.Map, 0, t.rows.len)
+	t.rows.ascend("", "", func(_ string, r *row) bool {
+		items = append(items, r.item)
+		return true
+	})
+	return items
+}
+
 // keySchema is the attributes of a key, in order.
 type keySchema []keyAttribute
 

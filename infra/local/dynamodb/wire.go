@@ -16,7 +16,7 @@ import (
 
 // operation is one API operation: how it is carried out and what it needs.
 type operation struct {
-	serve func(s *Service, body []byte) (any, error)
+	serve func(s *Service, c dispatch.Call) (any, error)
 	needs func(s *Service, body []byte) ([]dispatch.Need, error)
 }
 
@@ -28,20 +28,25 @@ var operations = map[string]operation{
 	"DeleteItem":         {handle((*Service).deleteItem), single("DeleteItem")},
 	"Query":              {handle((*Service).query), single("Query")},
 	"Scan":               {handle((*Service).scan), single("Scan")},
-	"BatchGetItem":       {handle((*Service).batchGet), batch("BatchGetItem")},
-	"BatchWriteItem":     {handle((*Service).batchWrite), batch("BatchWriteItem")},
+	"BatchGetItem":       {handleBatch((*Service).batchGet), batch("BatchGetItem")},
+	"BatchWriteItem":     {handleBatch((*Service).batchWrite), batch("BatchWriteItem")},
 	"TransactGetItems":   {handle((*Service).transactGet), transactionNeeds},
 	"TransactWriteItems": {handle((*Service).transactWrite), transactionNeeds},
 }
 
 // handle makes a handler of a method by reading its request.
-func handle[In any](method func(*Service, *In) (any, error)) func(*Service, []byte) (any, error) {
-	return func(s *Service, body []byte) (any, error) {
+func handle[In any](method func(*Service, *In) (any, error)) func(*Service, dispatch.Call) (any, error) {
+	return handleBatch(func(s *Service, _ dispatch.Call, in *In) (any, error) { return method(s, in) })
+}
+
+// handleBatch is handle for a method that may have to fail a part of its entries.
+func handleBatch[In any](method func(*Service, dispatch.Call, *In) (any, error)) func(*Service, dispatch.Call) (any, error) {
+	return func(s *Service, c dispatch.Call) (any, error) {
 		in := new(In)
-		if err := decode(body, in); err != nil {
+		if err := decode(c.Body, in); err != nil {
 			return nil, err
 		}
-		return method(s, in)
+		return method(s, c, in)
 	}
 }
 
@@ -80,7 +85,7 @@ func (s *Service) Serve(_ context.Context, c dispatch.Call) (dispatch.Reply, err
 	if err != nil {
 		return dispatch.Reply{}, err
 	}
-	out, err := op.serve(s, c.Body)
+	out, err := op.serve(s, c)
 	if err != nil {
 		return dispatch.Reply{}, protocolError(err)
 	}

@@ -3,15 +3,12 @@ package eventbridge
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
 	"loophub/infra/local/clock"
-	"loophub/infra/local/dispatch"
 	"loophub/infra/local/journal"
 	"loophub/infra/local/pattern"
 	"loophub/infra/local/work"
@@ -32,6 +29,7 @@ type Rule struct {
 type Target struct {
 	ARN   string
 	Input string // sent in the event's place, if not ""
+	Retry Retry
 	// Deliver hands the event over.
 	Deliver func(event []byte) error
 	// Bury takes what Deliver refused, with what is known about it. Nil: the event is lost, as on AWS.
@@ -41,7 +39,7 @@ type Target struct {
 // Config is what the service is made of.
 type Config struct {
 	Region, Account string
-	Clock           clock.Clock
+	Timers          clock.Timers
 	Tracker         *work.Tracker
 	Buses           []Bus
 	Rules           []Rule
@@ -49,7 +47,7 @@ type Config struct {
 	Seen func(bus string, event []byte)
 }
 
-// Service accepts events and delivers them, one after the other, on a goroutine of its own.
+// Service accepts events and delivers them at least once, one after the other, on a goroutine of its own.
 type Service struct {
 	// Journal, if not nil, gets what was accepted and what was delivered. Set it before the first call.
 	Journal journal.Journal
@@ -61,7 +59,10 @@ type Service struct {
 
 	mu      sync.Mutex
 	serial  uint64
-	pending []*accepted
+	stopped bool
+	open    []*accepted // not yet delivered to all of their targets
+	pending []*accepted // of these, not yet held against the rules
+	due     []attempt   // to be delivered now
 }
 
 type rule struct {
@@ -69,12 +70,23 @@ type rule struct {
 	fits pattern.Pattern
 }
 
-// accepted is an event that not all of its targets have.
+// accepted is an event that not all of its targets have. Those are known by name, which stays the same over restarts.
 type accepted struct {
 	Serial uint64
 	Bus    string
 	Event  json.RawMessage
-	Done   []string `json:",omitempty"` // targets that have it
+	Has    []string         `json:",omitempty"` // targets that it has reached, or never will
+	Tried  map[string]tried `json:",omitempty"` // targets that refused it
+
+	left   int  // targets, once it has been held against the rules
+	asleep bool // read from the journal and not yet resumed
+}
+
+// tried is how a target was tried in vain.
+type tried struct {
+	Retries int
+	Since   time.Time
+	Next    time.Time
 }
 
 // New reads the rules; a pattern that it does not understand is an error.
@@ -84,6 +96,11 @@ func New(cfg Config) (*Service, error) {
 		s.buses[b.Name] = b
 	}
 	for _, r := range cfg.Rules {
+		for _, t := range r.Targets {
+			if err := t.Retry.check(); err != nil {
+				return nil, fmt.Errorf("making rule %s: target %s: %w", r.ARN, t.ARN, err)
+			}
+		}
 		if _, ok := s.buses[r.Bus]; !ok {
 			return nil, fmt.Errorf("making rule %s: there is no bus %q", r.ARN, r.Bus)
 		}
@@ -98,7 +115,12 @@ func New(cfg Config) (*Service, error) {
 }
 
 // Stop ends delivery after the event at hand.
-func (s *Service) Stop() { s.loop.Stop() }
+func (s *Service) Stop() {
+	s.mu.Lock()
+	s.stopped = true
+	s.mu.Unlock()
+	s.loop.Stop()
+}
 
 // accept makes an event of an entry, with the id of that number.
 func (s *Service) accept(bus string, e entry, at time.Time, serial uint64) (id string, a *accepted, err error) {
@@ -124,65 +146,55 @@ func (s *Service) accept(bus string, e entry, at time.Time, serial uint64) (id s
 	return id, &accepted{Serial: serial, Bus: bus, Event: event}, nil
 }
 
+// deliverNext does one delivery, or finds out the deliveries of one event.
 func (s *Service) deliverNext() bool {
 	s.mu.Lock()
+	if len(s.due) > 0 {
+		a := s.due[0]
+		s.due = s.due[1:]
+		s.mu.Unlock()
+		s.deliver(a)
+		return true
+	}
 	if len(s.pending) == 0 {
 		s.mu.Unlock()
 		return false
 	}
-	a := s.pending[0] // it stays there until all of its targets have it
+	e := s.pending[0]
+	s.pending = s.pending[1:]
+	s.route(e)
 	s.mu.Unlock()
 	if s.cfg.Seen != nil {
-		s.cfg.Seen(a.Bus, a.Event)
+		s.cfg.Seen(e.Bus, e.Event)
 	}
-	var open []delivery
-	for _, r := range s.rules[a.Bus] {
-		if !r.fits.Match(a.Event) {
-			continue
-		}
-		for _, t := range r.Targets {
-			if d := (delivery{r.Rule, t}); !slices.Contains(a.Done, d.name()) {
-				open = append(open, d)
-			}
-		}
-	}
-	for i, d := range open {
-		s.deliver(d.rule, d.target, a.Event)
-		if i < len(open)-1 {
-			s.delivered(a, d.name())
-		}
-	}
-	s.finished(a)
 	return true
 }
 
-// delivery is an event's way to one target.
-type delivery struct {
-	rule   Rule
-	target Target
-}
-
-func (d delivery) name() string { return d.rule.ARN + " → " + d.target.ARN + d.target.Input }
-
-// deliver hands one event to one target. A refusal goes to the dead letters at once: nothing here is out of order for
-// a while, so a refusal would repeat itself for all of EventBridge's 24 hours.
-func (s *Service) deliver(r Rule, t Target, event []byte) {
-	payload := event
-	if t.Input != "" {
-		payload = []byte(t.Input)
-	}
-	err := t.Deliver(payload)
-	if err == nil || t.Bury == nil {
-		return
-	}
-	code := "SDK_CLIENT_ERROR"
-	if e, ok := errors.AsType[*dispatch.Error](err); ok {
-		if code = e.Code; strings.HasPrefix(code, "AccessDenied") {
-			code = "NO_PERMISSIONS"
+// route makes an event due at those targets of every rule that it fits that do not have it yet. The caller holds the lock.
+func (s *Service) route(e *accepted) {
+	now := s.cfg.Timers.Now()
+	var due []attempt
+	for _, r := range s.rules[e.Bus] {
+		if !r.fits.Match(e.Event) {
+			continue
+		}
+		for _, t := range r.Targets {
+			if a := (attempt{event: e, rule: r.ARN, target: t, since: now}); !slices.Contains(e.Has, a.name()) {
+				due = append(due, a)
+			}
 		}
 	}
-	// A dead-letter queue that refuses too loses the event, as on AWS.
-	_ = t.Bury(event, map[string]string{
-		"RULE_ARN": r.ARN, "TARGET_ARN": t.ARN, "ERROR_CODE": code, "ERROR_MESSAGE": err.Error(),
-	})
+	if e.left = len(due); e.left == 0 {
+		s.note(effect{Event: e.Serial})
+	}
+	for _, a := range due {
+		if t, ok := e.Tried[a.name()]; ok {
+			a.retries, a.since = t.Retries, t.Since
+			if t.Next.After(now) {
+				s.cfg.Timers.At(t.Next, func() { s.again(a) })
+				continue
+			}
+		}
+		s.due = append(s.due, a)
+	}
 }

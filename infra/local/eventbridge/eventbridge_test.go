@@ -27,27 +27,37 @@ var noon = time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
 type bench struct {
 	*client.Client
 	t              *testing.T
+	clock          *clock.Offset
 	tracker        work.Tracker
 	all, constants []string
 	buried         []map[string]string
+	refusal        error           // of the third rule's target
+	tries          []time.Duration // when it was asked, from noon
+	fail           func()          // a part of the next call's entries
 }
 
 func run(t *testing.T, test func(b *bench)) {
 	t.Helper()
+	runWith(t, eventbridge.DefaultRetry(), test)
+}
+
+// runWith has a retry policy for the target that refuses.
+func runWith(t *testing.T, retry eventbridge.Retry, test func(b *bench)) {
+	t.Helper()
 	var b *bench
-	dispatchtest.Run(t, "events", func(t *testing.T) dispatch.Service {
-		b = &bench{}
+	dispatchtest.RunPartial(t, "events", func(t *testing.T) dispatch.Service {
+		b = &bench{clock: clock.Stopped(noon), refusal: &dispatch.Error{Code: "AccessDeniedException", Message: "no"}}
 		into := func(list *[]string) func([]byte) error {
 			return func(e []byte) error { *list = append(*list, string(e)); return nil }
 		}
-		s, err := eventbridge.New(eventbridge.Config{Region: "us-east-1", Account: "1", Clock: clock.Stopped(noon), Tracker: &b.tracker,
+		s, err := eventbridge.New(eventbridge.Config{Region: "us-east-1", Account: "1", Timers: b.clock, Tracker: &b.tracker,
 			Buses: []eventbridge.Bus{{Name: "bus", ARN: "arn:aws:events:us-east-1:1:event-bus/bus"}},
 			Rules: []eventbridge.Rule{
-				{ARN: "all", Bus: "bus", Pattern: []byte(`{"source":[{"prefix":""}]}`), Targets: []eventbridge.Target{{Deliver: into(&b.all)}}},
+				{ARN: "all", Bus: "bus", Pattern: []byte(`{"source":[{"prefix":""}]}`), Targets: []eventbridge.Target{{Retry: eventbridge.DefaultRetry(), Deliver: into(&b.all)}}},
 				{ARN: "orders", Bus: "bus", Pattern: []byte(`{"detail":{"kind":["order"]}}`),
-					Targets: []eventbridge.Target{{Input: `{"constant":true}`, Deliver: into(&b.constants)}}},
+					Targets: []eventbridge.Target{{Input: `{"constant":true}`, Retry: eventbridge.DefaultRetry(), Deliver: into(&b.constants)}}},
 				{ARN: "closed", Bus: "bus", Pattern: []byte(`{"detail-type":["refused"]}`), Targets: []eventbridge.Target{{ARN: "target",
-					Deliver: func([]byte) error { return &dispatch.Error{Code: "AccessDeniedException", Message: "no"} },
+					Retry: retry, Deliver: func([]byte) error { b.tries = append(b.tries, b.clock.Now().Sub(noon)); return b.refusal },
 					Bury: func(e []byte, about map[string]string) error {
 						about["event"] = string(e)
 						b.buried = append(b.buried, about)
@@ -58,8 +68,8 @@ func run(t *testing.T, test func(b *bench)) {
 			t.Fatal(err)
 		}
 		return s
-	}, func(t *testing.T, cfg aws.Config) {
-		b.t, b.Client = t, client.NewFromConfig(cfg)
+	}, func(t *testing.T, cfg aws.Config, fail func()) {
+		b.t, b.Client, b.fail = t, client.NewFromConfig(cfg), fail
 		test(b)
 	})
 }
@@ -136,6 +146,31 @@ func TestEntriesFailOneByOne(t *testing.T) {
 	})
 }
 
+func TestPartOfTheEntriesFails(t *testing.T) {
+	run(t, func(b *bench) {
+		b.fail()
+		out, err := b.put(entry("a", `{"n":0}`), entry("b", `{"n":1}`), entry("c", `{"n":2}`))
+		if err != nil || out.FailedEntryCount != 2 || len(out.Entries) != 3 {
+			b.t.Fatalf("%+v %v", out, err)
+		}
+		for i, want := range []string{"", "InternalFailure", "InternalFailure"} {
+			if e := out.Entries[i]; aws.ToString(e.ErrorCode) != want || (e.EventId == nil) == (want == "") {
+				b.t.Errorf("entry %d: %v", i, aws.ToString(e.ErrorCode))
+			}
+		}
+		if len(b.all) != 1 || !strings.Contains(b.all[0], `"n":0`) {
+			b.t.Errorf("delivered %v", b.all)
+		}
+		b.fail()
+		if out, err = b.put(entry("a", `{}`)); err != nil || out.FailedEntryCount != 1 {
+			b.t.Errorf("the only entry: %+v %v", out, err)
+		}
+		if out, err = b.put(entry("a", `{}`)); err != nil || out.FailedEntryCount != 0 || len(b.all) != 2 {
+			b.t.Errorf("afterwards: %+v %v", out, err)
+		}
+	})
+}
+
 func TestLimits(t *testing.T) {
 	run(t, func(b *bench) {
 		eleven := make([]types.PutEventsRequestEntry, 11)
@@ -160,6 +195,8 @@ func TestLimits(t *testing.T) {
 
 func TestNewRefuses(t *testing.T) {
 	for name, r := range map[string]eventbridge.Rule{
+		"too many tries":  {Bus: "bus", Pattern: []byte(`{"source":["x"]}`), Targets: []eventbridge.Target{{Retry: eventbridge.Retry{Attempts: 186, MaxAge: time.Hour}}}},
+		"too old":         {Bus: "bus", Pattern: []byte(`{"source":["x"]}`), Targets: []eventbridge.Target{{Retry: eventbridge.Retry{MaxAge: 25 * time.Hour}}}},
 		"unknown bus":     {Bus: "none", Pattern: []byte(`{"source":["x"]}`)},
 		"unknown matcher": {Bus: "bus", Pattern: []byte(`{"source":[{"cidr":"10.0.0.0/8"}]}`)},
 	} {

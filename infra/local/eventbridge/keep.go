@@ -3,6 +3,7 @@ package eventbridge
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	"loophub/infra/local/journal"
 )
@@ -10,8 +11,9 @@ import (
 // effect is what a call or a delivery does to the events that are under way.
 type effect struct {
 	Accepted []*accepted `json:",omitempty"`
-	Event    uint64      `json:",omitempty"` // the number of an event
-	Has      string      `json:",omitempty"` // a target that has it; "": all have it
+	Event    uint64      `json:",omitempty"` // the number of an event, and
+	Target   string      `json:",omitempty"` // a target; "": all have it
+	Tried    *tried      `json:",omitempty"` // which refused it; nil: it has it
 	Serial   uint64      `json:",omitempty"` // the last number given out, in a dump
 }
 
@@ -25,38 +27,59 @@ func (s *Service) queue(fresh []*accepted) error {
 		return err
 	}
 	s.make(e)
+	s.pending = append(s.pending, fresh...)
 	return nil
 }
 
-// delivered notes that a target has an event, after it has: who dies in between delivers twice, as EventBridge may.
-func (s *Service) delivered(a *accepted, target string) { s.note(effect{Event: a.Serial, Has: target}) }
-
-// finished notes that all targets of an event have it.
-func (s *Service) finished(a *accepted) { s.note(effect{Event: a.Serial}) }
-
-func (s *Service) note(e effect) {
+// over notes that a target has an event or never will, after it is so: who dies in between delivers twice, as EventBridge
+// may.
+func (s *Service) over(a attempt) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	// Where this can't be kept nothing can that the target does with the event: it comes again.
+	if a.event.left--; a.event.left == 0 {
+		s.note(effect{Event: a.event.Serial})
+	} else {
+		s.note(effect{Event: a.event.Serial, Target: a.name()})
+	}
+}
+
+// refused notes an attempt in vain, and when the next is due.
+func (s *Service) refused(a attempt, next time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.note(effect{Event: a.event.Serial, Target: a.name(), Tried: &tried{a.retries, a.since, next}})
+}
+
+// note keeps what has happened already. Where that fails nothing is kept of what the target does with the event either: it
+// comes again. The caller holds the lock.
+func (s *Service) note(e effect) {
 	_ = journal.Keep(s.Journal, e)
 	s.make(e)
 }
 
 func (s *Service) make(e effect) {
 	for _, a := range e.Accepted {
-		s.pending = append(s.pending, a)
+		s.open = append(s.open, a)
 		s.serial = max(s.serial, a.Serial)
 	}
 	s.serial = max(s.serial, e.Serial)
-	i := slices.IndexFunc(s.pending, func(a *accepted) bool { return a.Serial == e.Event })
-	switch {
-	case i < 0:
-	case e.Has == "" && i == 0:
-		s.pending = s.pending[1:] // as it nearly always is; the others need not move
-	case e.Has == "":
-		s.pending = slices.Delete(s.pending, i, i+1)
+	i := slices.IndexFunc(s.open, func(a *accepted) bool { return a.Serial == e.Event })
+	if i < 0 {
+		return
+	}
+	switch a := s.open[i]; {
+	case e.Target == "" && i == 0:
+		s.open = s.open[1:] // as it nearly always is; the others need not move
+	case e.Target == "":
+		s.open = slices.Delete(s.open, i, i+1)
+	case e.Tried == nil:
+		a.Has = append(a.Has, e.Target)
+		delete(a.Tried, e.Target)
 	default:
-		s.pending[i].Done = append(s.pending[i].Done, e.Has)
+		if a.Tried == nil {
+			a.Tried = map[string]tried{}
+		}
+		a.Tried[e.Target] = *e.Tried
 	}
 }
 
@@ -67,7 +90,7 @@ func (s *Service) Dump(write func(record []byte) error) error {
 	if err := journal.Write(write, effect{Serial: s.serial}); err != nil {
 		return err
 	}
-	for _, a := range s.pending {
+	for _, a := range s.open {
 		if err := journal.Write(write, effect{Accepted: []*accepted{a}}); err != nil {
 			return err
 		}
@@ -87,10 +110,21 @@ func (s *Service) Load(record []byte) error {
 		if _, ok := s.buses[a.Bus]; !ok {
 			return fmt.Errorf("the template has no bus %s, on which there are events: start with another folder", a.Bus)
 		}
+		a.asleep = true
 	}
 	s.make(e)
 	return nil
 }
 
-// Resume goes on with what was under way when the service ended.
-func (s *Service) Resume() { s.loop.Wake() }
+// Resume goes on with what was under way when the service ended, each delivery in its time.
+func (s *Service) Resume() {
+	s.mu.Lock()
+	for _, a := range s.open {
+		if a.asleep {
+			a.asleep = false
+			s.pending = append(s.pending, a)
+		}
+	}
+	s.mu.Unlock()
+	s.loop.Wake()
+}

@@ -2,12 +2,14 @@ package eventbridge_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"loophub/infra/local/clock"
 	"loophub/infra/local/dispatch"
@@ -25,19 +27,23 @@ type keeper struct {
 	gate    sync.Mutex // held: nothing is delivered
 	got     []string
 	cut     func(target string) // called before each delivery
+	busy    string              // a target that refuses
 }
 
 func (k *keeper) open() *eventbridge.Service {
 	to := func(name string) eventbridge.Target {
-		return eventbridge.Target{ARN: "arn:" + name, Deliver: func(e []byte) error {
+		return eventbridge.Target{ARN: "arn:" + name, Retry: eventbridge.DefaultRetry(), Deliver: func(e []byte) error {
 			if k.cut != nil {
 				k.cut(name)
+			}
+			if k.busy == name {
+				return errors.New("busy")
 			}
 			k.got = append(k.got, name+" "+string(e))
 			return nil
 		}}
 	}
-	s, err := eventbridge.New(eventbridge.Config{Region: "us-east-1", Account: "1", Clock: k.clock, Tracker: &k.tracker,
+	s, err := eventbridge.New(eventbridge.Config{Region: "us-east-1", Account: "1", Timers: k.clock, Tracker: &k.tracker,
 		Buses: []eventbridge.Bus{{Name: "hub", ARN: "arn:hub"}}, Rules: []eventbridge.Rule{
 			{ARN: "arn:all", Bus: "hub", Pattern: []byte(`{"source":["loophub"]}`), Targets: []eventbridge.Target{to("a"), to("b")}},
 			{ARN: "arn:some", Bus: "hub", Pattern: []byte(`{"detail-type":["t1"]}`), Targets: []eventbridge.Target{to("c")}},
@@ -75,11 +81,14 @@ func TestEverythingSurvives(t *testing.T) {
 		k := newKeeper(t)
 		live := k.open()
 		k.gate.Lock()
-		t.Cleanup(func() { k.gate.Unlock(); k.rest() })
+		t.Cleanup(func() { live.Stop(); k.gate.Unlock(); k.rest() })
 		return journaltest.Subject{Live: live, Journal: &live.Journal, Reopen: func() journal.Part { return k.open() }, Now: k.clock.Now,
 			Step: func(quiet bool) error {
 				if r.IntN(20) == 0 && !quiet {
+					k.busy = []string{"", "b", "c"}[r.IntN(3)]
 					k.gate.Unlock()
+					k.rest()
+					k.clock.AdvanceTo(k.clock.Now().Add(time.Duration(r.IntN(5)) * time.Second))
 					k.rest()
 					k.gate.Lock()
 				}
@@ -121,6 +130,37 @@ func TestATargetThatHasAnEventGetsItOnce(t *testing.T) {
 			t.Errorf("the next number is not 3: %q", log.Records)
 		}
 		k.rest()
+	}
+}
+
+// TestRetriesGoOn: a target that has refused twice waits for its third attempt over a restart, and nobody else is told again.
+func TestRetriesGoOn(t *testing.T) {
+	k := newKeeper(t)
+	log := &journaltest.Log{}
+	live := k.open()
+	live.Journal = log
+	k.busy = "b"
+	if err := putOne(live, "loophub", 1, 1); err != nil {
+		t.Fatal(err)
+	}
+	k.rest()
+	k.clock.AdvanceTo(noon.Add(time.Second))
+	k.rest()
+	live.Stop()
+	k.busy, k.got = "", nil
+	again := k.open()
+	journaltest.Load(t, again, log.Records)
+	again.Resume()
+	k.rest()
+	k.clock.AdvanceTo(noon.Add(2999 * time.Millisecond))
+	k.rest()
+	if len(k.got) != 0 {
+		t.Errorf("told before its time: %q", k.got)
+	}
+	k.clock.AdvanceTo(noon.Add(3 * time.Second))
+	k.rest()
+	if len(k.got) != 1 || !strings.HasPrefix(k.got[0], "b ") {
+		t.Errorf("got %q", k.got)
 	}
 }
 

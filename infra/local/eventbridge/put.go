@@ -62,8 +62,12 @@ func (s *Service) Serve(_ context.Context, c dispatch.Call) (dispatch.Reply, err
 	}{}
 	s.mu.Lock()
 	var fresh []*accepted
-	for _, e := range in {
-		r, a := s.put(e, s.serial+uint64(len(fresh))+1)
+	spared := c.Spared(len(in))
+	for i, e := range in {
+		r, a := result{ErrorCode: "InternalFailure", ErrorMessage: "Internal Service Failure"}, (*accepted)(nil)
+		if i < spared {
+			r, a = s.put(e, s.serial+uint64(len(fresh))+1)
+		}
 		if r.ErrorCode != "" {
 			out.FailedEntryCount++
 		} else {
@@ -124,7 +128,7 @@ func (s *Service) put(e entry, serial uint64) (result, *accepted) {
 	if code, message := s.check(bus, e); code != "" {
 		return result{ErrorCode: code, ErrorMessage: message}, nil
 	}
-	at := s.cfg.Clock.Now()
+	at := s.cfg.Timers.Now()
 	if e.Time != nil {
 		at = time.UnixMilli(int64(*e.Time * 1000))
 	}

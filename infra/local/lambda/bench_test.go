@@ -128,7 +128,7 @@ func (m *memory) add(keys ...string) {
 	m.mu.Lock()
 	for _, k := range keys {
 		n := uint64(len(m.records) + 1)
-		m.records = append(m.records, Record{Position: n, Sequence: fmt.Sprintf("s%d", n), At: m.now(),
+		m.records = append(m.records, Record{Position: n, Item: k[:1], Sequence: fmt.Sprintf("s%d", n), At: m.now(),
 			Event: fmt.Appendf(nil, `{"k":%q,"dynamodb":{"SequenceNumber":"s%d"}}`, k, n)})
 	}
 	wake := m.wake

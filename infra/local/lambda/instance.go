@@ -36,11 +36,26 @@ type failure struct {
 // invoke runs one invocation on an idle instance, or on a new one.
 func (f *function) invoke(id string, payload []byte) Result {
 	i := f.lend()
-	out, failed := f.run(i, id, payload)
-	f.giveBack(i, failed != nil && failed.fatal)
-	if failed == nil {
-		return Result{RequestID: id, Payload: out}
+	ctx, end := context.WithCancelCause(f.service.life)
+	defer end(nil)
+	who := dispatch.Invocation{Function: f.Name, ID: id, Kill: func() {
+		i.dead.Store(true)
+		end(errDead)
+	}}
+	out, failed := f.run(dispatch.WithInvocation(ctx, who), i, id, payload)
+	r := Result{RequestID: id, Payload: out}
+	if failed != nil {
+		r = f.failed(id, failed)
 	}
+	if ended := f.service.cfg.Ended; ended != nil {
+		r = ended(who, payload, r)
+	}
+	f.giveBack(i)
+	return r
+}
+
+// failed writes the lines of a failure and makes it a result.
+func (f *function) failed(id string, failed *failure) Result {
 	body, err := json.Marshal(failed.InvokeResponse_Error)
 	if err != nil { // texts and numbers always marshal
 		panic(err)
@@ -63,15 +78,14 @@ func (f *function) lend() *instance {
 	return &instance{number: f.starts}
 }
 
-func (f *function) giveBack(i *instance, broken bool) {
+// giveBack keeps the instance for the next invocation, unless it is dead.
+func (f *function) giveBack(i *instance) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.loans--
-	if broken {
-		i.dead.Store(true)
-		return
+	if !i.dead.Load() {
+		f.idle = append(f.idle, i)
 	}
-	f.idle = append(f.idle, i)
 }
 
 type outcome struct {
@@ -79,31 +93,33 @@ type outcome struct {
 	failed  *failure
 }
 
+// end is the outcome as run returns it; a fatal one takes the instance with it.
+func (o outcome) end(i *instance) ([]byte, *failure) {
+	if o.failed != nil && o.failed.fatal {
+		i.dead.Store(true)
+	}
+	return o.payload, o.failed
+}
+
 // run calls the handler and gives up on it when its time is over. A handler that goes on after that talks to nobody: its
 // instance is dead, and so is every call that it makes.
-func (f *function) run(i *instance, id string, payload []byte) ([]byte, *failure) {
-	ctx, cancel := context.WithTimeout(f.service.life, f.Timeout)
+func (f *function) run(ctx context.Context, i *instance, id string, payload []byte) ([]byte, *failure) {
+	ctx, cancel := context.WithTimeout(ctx, f.Timeout)
 	defer cancel()
-	ctx, end := context.WithCancelCause(ctx)
-	defer end(nil)
-	ctx = dispatch.WithInvocation(ctx, dispatch.Invocation{Function: f.Name, ID: id, Kill: func() {
-		i.dead.Store(true)
-		end(errDead)
-	}})
 	ctx = lambdacontext.NewContext(f.service.cfg.Tracker.With(ctx), &lambdacontext.LambdaContext{AwsRequestID: id, InvokedFunctionArn: f.ARN})
 	done := make(chan outcome, 1)
 	go func() { done <- f.call(ctx, i, id, payload) }()
 	select {
 	case o := <-done:
 		if !i.dead.Load() {
-			return o.payload, o.failed
+			return o.end(i)
 		}
 	case <-ctx.Done():
 	}
 	if !i.dead.Load() {
 		select {
 		case o := <-done: // it ended at the same moment
-			return o.payload, o.failed
+			return o.end(i)
 		default:
 		}
 	}

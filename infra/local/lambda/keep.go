@@ -107,17 +107,25 @@ func (s *Service) Resume() {
 	}
 }
 
-// begin is where a mapping goes on to read its stream. One that starts at the latest record and has not read any still
+// begin is where a poller goes on to read its stream. One that starts at the latest record and has not read any still
 // starts there after a restart.
-func (s *Service) begin(m StreamMapping) (uint64, error) {
+func (s *Service) begin(p *streamPoller) (uint64, error) {
 	s.mu.Lock()
-	position, known := s.read[m.ID]
+	position, known := s.read[p.name()]
 	s.mu.Unlock()
-	if known || !m.FromLatest {
+	if known || !p.FromLatest {
 		return position, nil
 	}
-	position = m.Stream.Latest()
-	return position, s.do(effect{Mapping: m.ID, Position: position})
+	position = p.Stream.Latest()
+	return position, s.do(effect{Mapping: p.name(), Position: position})
+}
+
+// name is what a poller's position is kept under. Each shard has its own; how many there are must not change.
+func (p *streamPoller) name() string {
+	if p.Shards == 1 {
+		return p.ID
+	}
+	return fmt.Sprintf("%s %d/%d", p.ID, p.shard, p.Shards)
 }
 
 // passed notes that a mapping is done with records, after it is: who dies in between gets them again, as from Lambda.
@@ -129,5 +137,5 @@ func (p *streamPoller) passed(records []Record) {
 
 func (p *streamPoller) reached(position uint64) {
 	p.done = position
-	p.service.note(p.function, effect{Mapping: p.ID, Position: position})
+	p.service.note(p.function, effect{Mapping: p.name(), Position: position})
 }

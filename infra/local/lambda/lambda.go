@@ -61,7 +61,10 @@ type Config struct {
 	// SDK returns the configuration of the AWS SDK for a role.
 	SDK func(role string) aws.Config
 	// Adapt, if not nil, changes what an instance finds, before it starts. Its name is the function's and a number.
-	Adapt     func(instance string, e *Environment)
+	Adapt func(instance string, e *Environment)
+	// Ended, if not nil, is asked at the end of every invocation what its caller shall hear of it. The function's lines
+	// tell what happened all the same.
+	Ended     func(i dispatch.Invocation, payload []byte, r Result) Result
 	Functions []Function
 }
 

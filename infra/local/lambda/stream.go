@@ -3,6 +3,7 @@ package lambda
 import (
 	"encoding/json"
 	"fmt"
+	"hash/fnv"
 	"net/http"
 	"slices"
 	"time"
@@ -14,12 +15,13 @@ import (
 // Record is one record of a change stream.
 type Record struct {
 	Position uint64 // grows with each record of the stream, from 1
+	Item     string // the key of the item: its records stay in one shard, in order
 	Sequence string // the same as AWS writes it, by which a function reports failures
 	At       time.Time
 	Event    []byte // the record in JSON, as an element of the event's "Records"
 }
 
-// Stream is a table's change stream as a poller sees it: one shard, in order of commit.
+// Stream is a table's change stream as a poller sees it, in order of commit.
 type Stream interface {
 	// Records returns up to limit records after a position, oldest first; 0 is before the oldest.
 	Records(after uint64, limit int) ([]Record, error)
@@ -41,13 +43,14 @@ type StreamMapping struct {
 	Report     bool // ReportBatchItemFailures
 	Retries    int
 	MaxAge     time.Duration
+	Shards     int               // how many the stream has, each read by itself; 0 is one
 	Filters    []pattern.Pattern // any may fit; none lets everything through
 	// Failure takes what was given up, by object key; nil drops it.
 	Failure func(key string, record []byte) error
 }
 
-// shard is the id of the one shard of every stream here.
-const shard = "shardId-00000000000000000000-local000"
+// shardID is the id of a shard.
+func shardID(n int) string { return fmt.Sprintf("shardId-00000000000000000000-local%03d", n) }
 
 // readAhead is how many records are read at a time, since the filter may drop many.
 const readAhead = 1000
@@ -56,6 +59,7 @@ type streamPoller struct {
 	StreamMapping
 	function *function
 	service  *Service
+	shard    int
 	position uint64   // of the last record read
 	done     uint64   // of the last that need not be read again
 	ahead    []Record // read and not yet dealt with
@@ -67,16 +71,29 @@ func (s *Service) MapStream(m StreamMapping) error {
 	if f == nil {
 		return fmt.Errorf("mapping %s: there is no function %s", m.SourceARN, m.Function)
 	}
-	p := &streamPoller{StreamMapping: m, function: f, service: s}
-	var err error
-	if p.position, err = s.begin(m); err != nil {
-		return fmt.Errorf("mapping %s: %w", m.SourceARN, err)
+	m.Shards = max(m.Shards, 1)
+	for n := range m.Shards {
+		p := &streamPoller{StreamMapping: m, function: f, service: s, shard: n}
+		var err error
+		if p.position, err = s.begin(p); err != nil {
+			return fmt.Errorf("mapping %s: %w", m.SourceARN, err)
+		}
+		p.done = p.position
+		loop := s.keep(work.NewLoop(s.cfg.Tracker, fmt.Sprintf("poller %d %s → %s", n, m.SourceARN, f.Name), p.step))
+		m.Stream.Watch(loop.Wake)
+		loop.Wake()
 	}
-	p.done = p.position
-	loop := s.keep(work.NewLoop(s.cfg.Tracker, "poller "+m.SourceARN+" → "+f.Name, p.step))
-	m.Stream.Watch(loop.Wake)
-	loop.Wake()
 	return nil
+}
+
+// mine says whether a record lies in the poller's shard.
+func (p *streamPoller) mine(r Record) bool {
+	if p.Shards == 1 {
+		return true
+	}
+	h := fnv.New32a()
+	h.Write([]byte(r.Item))
+	return int(h.Sum32()%uint32(p.Shards)) == p.shard
 }
 
 // step deals with one batch. Its records leave only when the batch is done with: delivered, or given up.
@@ -91,7 +108,7 @@ func (p *streamPoller) step() bool {
 			p.position = records[len(records)-1].Position
 		}
 		for _, r := range records {
-			if p.fits(r) {
+			if p.mine(r) && p.fits(r) {
 				p.ahead = append(p.ahead, r)
 			}
 		}
@@ -242,7 +259,7 @@ func (p *streamPoller) giveUp(condition string, batch []Record, invocations int,
 		"requestContext": requestContext{RequestID: last.RequestID, FunctionARN: p.function.ARN, Condition: condition,
 			Invocations: invocations},
 		"DDBStreamBatchInfo": map[string]any{
-			"shardId":                         shard,
+			"shardId":                         shardID(p.shard),
 			"startSequenceNumber":             first.Sequence,
 			"endSequenceNumber":               final.Sequence,
 			"approximateArrivalOfFirstRecord": first.At.Format(timestamp),
@@ -261,7 +278,7 @@ func (p *streamPoller) giveUp(condition string, batch []Record, invocations int,
 	}
 	body, err := json.Marshal(record)
 	if err == nil {
-		err = p.Failure(fmt.Sprintf("aws/lambda/%s/%s/%s-%s", p.ID, shard,
+		err = p.Failure(fmt.Sprintf("aws/lambda/%s/%s/%s-%s", p.ID, shardID(p.shard),
 			now.Format("2006/01/02/2006-01-02T15.04.05"), p.service.requestID()), body)
 	}
 	if err != nil {

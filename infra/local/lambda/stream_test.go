@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -16,6 +17,7 @@ import (
 // consumer is a function that notes its batches and fails as the keys of their records say: "bad…" makes it return an
 // error, "partial…" a partial batch response from that record on.
 type consumer struct {
+	mu      sync.Mutex
 	batches []string
 	fixed   bool // nothing is bad any more
 }
@@ -34,7 +36,9 @@ func (c *consumer) handle(_ context.Context, payload []byte) ([]byte, error) {
 	for _, r := range in.Records {
 		keys = append(keys, r.K)
 	}
+	c.mu.Lock()
 	c.batches = append(c.batches, strings.Join(keys, " "))
+	c.mu.Unlock()
 	for _, r := range in.Records {
 		switch {
 		case c.fixed:
@@ -131,7 +135,7 @@ func TestStreamRetriesThenGivesUp(t *testing.T) {
 	f := (*failures)[0]
 	info, _ := f.Record["DDBStreamBatchInfo"].(map[string]any)
 	request, _ := f.Record["requestContext"].(map[string]any)
-	if !strings.HasPrefix(f.Key, "aws/lambda/uuid/"+shard+"/2026/01/02/2026-01-02T12.00.00-") || info["startSequenceNumber"] != "s1" ||
+	if !strings.HasPrefix(f.Key, "aws/lambda/uuid/"+shardID(0)+"/2026/01/02/2026-01-02T12.00.00-") || info["startSequenceNumber"] != "s1" ||
 		info["endSequenceNumber"] != "s3" || info["batchSize"] != 3.0 || request["condition"] != "RetryAttemptsExhausted" ||
 		request["approximateInvokeCount"] != 3.0 || !strings.Contains(fmt.Sprint(f.Record["payload"]), `"k":"bad"`) {
 		t.Errorf("record %+v", f)
@@ -221,6 +225,34 @@ func TestFailedItems(t *testing.T) {
 		ids, ok := failedItems([]byte(reply))
 		if got := fmt.Sprint(ids, ok); got != want {
 			t.Errorf("%s: %s, want %s", reply, got, want)
+		}
+	}
+}
+
+// The shards of a stream are read each by itself; the records of one item stay in order.
+func TestShards(t *testing.T) {
+	var keys []string
+	for n := range 8 {
+		for _, item := range "abcdef" {
+			keys = append(keys, fmt.Sprint(string(item), n))
+		}
+	}
+	_, c, _, _ := stream(t, func(m *StreamMapping) { m.Shards, m.BatchSize = 3, 100 }, keys...)
+	if len(c.batches) < 2 || len(c.batches) > 3 { // by chance nothing may lie in one of them
+		t.Fatalf("%d batches, want one for each shard: %q", len(c.batches), c.batches)
+	}
+	seen := map[byte]int{}
+	for _, batch := range c.batches {
+		for _, key := range strings.Fields(batch) {
+			if want := fmt.Sprint(string(key[0]), seen[key[0]]); key != want {
+				t.Errorf("%s came where %s should: %q", key, want, c.batches)
+			}
+			seen[key[0]]++
+		}
+	}
+	for _, item := range []byte("abcdef") {
+		if seen[item] != 8 {
+			t.Errorf("%d records of %c, want 8", seen[item], item)
 		}
 	}
 }

@@ -125,15 +125,15 @@ func (s *Service) Put(bucketName, key string, body []byte) error {
 		Header: keptHeader(http.Header{"Content-Type": {"application/json"}})})
 }
 
-// Keys lists the objects of a bucket, unsorted.
-func (s *Service) Keys(bucketName string) []string {
+// Objects are the objects of a bucket by key. Their bytes are not to be changed.
+func (s *Service) Objects(bucketName string) map[string][]byte {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var out []string
+	out := map[string][]byte{}
 	if b := s.buckets[bucketName]; b != nil {
 		for k := range b.objects {
-			if _, ok := s.present(b, k); ok {
-				out = append(out, k)
+			if o, ok := s.present(b, k); ok {
+				out[k] = o.body
 			}
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -143,11 +144,11 @@ func TestExpiry(t *testing.T) {
 			}
 		}
 		b.clock.AdvanceTo(noon.Add(35 * time.Hour)) // the midnight after one day is 36 hours away
-		if got := b.service.Keys("bucket"); len(got) != 2 {
+		if got := b.service.Objects("bucket"); len(got) != 2 {
 			b.t.Errorf("before midnight: %v", got)
 		}
 		b.clock.AdvanceTo(noon.Add(36 * time.Hour))
-		if got := b.service.Keys("bucket"); !slices.Equal(got, []string{"kept"}) {
+		if got := slices.Collect(maps.Keys(b.service.Objects("bucket"))); !slices.Equal(got, []string{"kept"}) {
 			b.t.Errorf("after midnight: %v", got)
 		}
 	})

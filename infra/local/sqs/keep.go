@@ -1,7 +1,6 @@
 package sqs
 
 import (
-	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -153,7 +152,7 @@ func (s *Service) Dump(write func(record []byte) error) error {
 		if err := journal.Write(write, effect{Queue: q.ARN, Created: q.created, Serial: s.serial}); err != nil {
 			return err
 		}
-		for _, m := range slices.SortedFunc(maps.Values(q.messages), func(a, b *message) int { return cmp.Compare(a.serial, b.serial) }) {
+		for _, m := range oldestFirst(slices.Collect(maps.Values(q.messages))) {
 			if err := journal.Write(write, effect{Queue: q.ARN, Sent: []*message{m}}); err != nil {
 				return err
 			}

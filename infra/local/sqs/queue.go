@@ -2,8 +2,11 @@
 package sqs
 
 import (
+	"cmp"
 	"container/heap"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -122,6 +125,27 @@ func (s *Service) Depth(arn string) (visible, inFlight, delayed int) {
 	}
 	q.settle(s.timers.Now())
 	return q.depth()
+}
+
+// Bodies are the messages of a queue as they were sent, oldest first, visible or not.
+func (s *Service) Bodies(arn string) []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	q := s.byARN[arn]
+	if q == nil {
+		return nil
+	}
+	q.settle(s.timers.Now())
+	var out []string
+	for _, m := range oldestFirst(slices.Collect(maps.Values(q.messages))) {
+		out = append(out, m.body)
+	}
+	return out
+}
+
+func oldestFirst(messages []*message) []*message {
+	slices.SortFunc(messages, func(a, b *message) int { return cmp.Compare(a.serial, b.serial) })
+	return messages
 }
 
 func (q *queue) depth() (visible, inFlight, delayed int) {

@@ -1,7 +1,6 @@
 package sqs
 
 import (
-	"cmp"
 	"container/heap"
 	"context"
 	"encoding/base64"
@@ -172,8 +171,7 @@ func (s *Service) next(q *queue) *message {
 	if s.Pick == nil {
 		return q.ready.list[0]
 	}
-	oldest := slices.SortedFunc(slices.Values(q.ready.list), func(a, b *message) int { return cmp.Compare(a.serial, b.serial) })
-	return oldest[s.Pick(len(oldest))]
+	return oldestFirst(slices.Clone(q.ready.list))[s.Pick(len(q.ready.list))]
 }
 
 func (m *message) received() Message {

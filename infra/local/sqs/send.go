@@ -74,16 +74,21 @@ func (s *Service) sendMessageBatch(_ context.Context, c dispatch.Call) (any, err
 	if err := checkBatch(ids); err != nil {
 		return nil, err
 	}
-	if total > q.MaxBytes {
+	if total > MaxBytes {
 		return nil, &dispatch.Error{Code: "BatchRequestTooLong", Message: fmt.Sprintf(
-			"Batch requests cannot be longer than %d bytes. You have sent %d bytes.", q.MaxBytes, total)}
+			"Batch requests cannot be longer than %d bytes. You have sent %d bytes.", MaxBytes, total)}
 	}
 	out := struct {
 		Successful []sent
 		Failed     []failure
 	}{[]sent{}, []failure{}}
 	var good []entry
-	for _, e := range in.Entries {
+	spared := c.Spared(len(in.Entries))
+	for i, e := range in.Entries {
+		if i >= spared {
+			out.Failed = append(out.Failed, failed(e.ID, errInternal))
+			continue
+		}
 		if err := e.check(q); err != nil {
 			out.Failed = append(out.Failed, failed(e.ID, err))
 			continue

@@ -107,12 +107,17 @@ type failure struct {
 }
 
 func failed(id string, err error) failure {
-	f := failure{ID: id, SenderFault: true, Code: "InternalError", Message: err.Error()}
+	f := failure{ID: id, Code: errInternal.Code, Message: err.Error()}
 	if e, ok := errors.AsType[*dispatch.Error](err); ok {
+		f.SenderFault = e.Status < http.StatusInternalServerError
 		f.Code, f.Message = strings.TrimSuffix(e.Code, "Exception"), e.Message
 	}
 	return f
 }
+
+// errInternal is how an entry fails through no fault of its sender.
+var errInternal = &dispatch.Error{Status: http.StatusInternalServerError, Code: "InternalError",
+	Message: "We encountered an internal error. Please try again."}
 
 // checkBatch applies the rules that all batches share.
 func checkBatch(ids []string) error {

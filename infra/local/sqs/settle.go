@@ -50,7 +50,7 @@ func (s *Service) deleteMessageBatch(_ context.Context, c dispatch.Call) (any, e
 	for i, e := range in.Entries {
 		ids[i], receipts[i] = e.ID, e.ReceiptHandle
 	}
-	return batch(ids, func() []error { return s.delete(q, receipts...) })
+	return batch(c, ids, func(n int) []error { return s.delete(q, receipts[:n]...) })
 }
 
 // delete removes messages and says of each receipt what was wrong with it.
@@ -118,7 +118,7 @@ func (s *Service) changeVisibilityBatch(_ context.Context, c dispatch.Call) (any
 	for i, e := range in.Entries {
 		ids[i] = e.ID
 	}
-	return batch(ids, func() []error { return s.change(q, in.Entries...) })
+	return batch(c, ids, func(n int) []error { return s.change(q, in.Entries[:n]...) })
 }
 
 // change hides messages anew and says of each entry what was wrong with it.
@@ -161,14 +161,18 @@ func (q *queue) changeable(c change) (*message, error) {
 	return m, err
 }
 
-func batch(ids []string, do func() []error) (any, error) {
+// batch does the first n entries of a batch, which says of each what was wrong with it; those that are not spared fail.
+func batch(c dispatch.Call, ids []string, do func(n int) []error) (any, error) {
 	if err := checkBatch(ids); err != nil {
 		return nil, err
 	}
 	out := batchReply{[]done{}, []failure{}}
-	errs := do()
+	spared := c.Spared(len(ids))
+	errs := do(spared)
 	for i, id := range ids {
-		if err := errs[i]; err != nil {
+		if i >= spared {
+			out.Failed = append(out.Failed, failed(id, errInternal))
+		} else if err := errs[i]; err != nil {
 			out.Failed = append(out.Failed, failed(id, err))
 		} else {
 			out.Successful = append(out.Successful, done{id})

@@ -30,6 +30,7 @@ type bench struct {
 	service *sqs.Service
 	url     *string
 	dead    *string
+	fail    func() // a part of the next batch's entries
 }
 
 const base = "https://sqs.us-east-1.amazonaws.com/000000000000/"
@@ -37,7 +38,7 @@ const base = "https://sqs.us-east-1.amazonaws.com/000000000000/"
 func run(t *testing.T, test func(b *bench)) {
 	t.Helper()
 	var b *bench
-	dispatchtest.Run(t, "sqs", func(t *testing.T) dispatch.Service {
+	dispatchtest.RunPartial(t, "sqs", func(t *testing.T) dispatch.Service {
 		b = &bench{t: t, clock: clock.Stopped(noon), url: aws.String(base + "work"), dead: aws.String(base + "dead")}
 		var err error
 		b.service, err = sqs.New(b.clock, []sqs.Queue{
@@ -49,8 +50,8 @@ func run(t *testing.T, test func(b *bench)) {
 			t.Fatal(err)
 		}
 		return b.service
-	}, func(t *testing.T, cfg aws.Config) {
-		b.t, b.Client = t, client.NewFromConfig(cfg)
+	}, func(t *testing.T, cfg aws.Config, fail func()) {
+		b.t, b.Client, b.fail = t, client.NewFromConfig(cfg), fail
 		test(b)
 	})
 }

@@ -198,7 +198,11 @@ func TestTornTail(t *testing.T) {
 	dir, text, starts := written(t)
 	last := starts[2]
 	for end := last; end < len(text); end++ {
-		for _, tail := range [][]byte{nil, make([]byte, 100), bytes.Repeat(magic, 20), text[:starts[1]]} {
+		tails := [][]byte{nil}
+		if end%8 == 0 {
+			tails = append(tails, make([]byte, 100), bytes.Repeat(magic, 20), text[:starts[1]])
+		}
+		for _, tail := range tails {
 			put(t, dir, slices.Concat(text[:end], tail))
 			o := must(t, dir)
 			o.holds(t, "first second", "")
@@ -224,6 +228,9 @@ func TestFlippedBits(t *testing.T) {
 	dir, text, starts := written(t)
 	for at := range starts[3] {
 		for bit := range 8 {
+			if at >= starts[2] && bit > 0 {
+				break // one is enough to tear a record
+			}
 			damaged := bytes.Clone(text)
 			damaged[at] ^= 1 << bit
 			put(t, dir, damaged)

@@ -148,7 +148,7 @@ type Target struct {
 	RoleArn          string
 	DeadLetterConfig *struct{ Arn string }
 	RetryPolicy      *struct {
-		MaximumEventAgeInSeconds int
+		MaximumEventAgeInSeconds *int
 		MaximumRetryAttempts     *int
 	}
 }

@@ -119,7 +119,9 @@ func NewLoop(t *Tracker, name string, step func() bool) *Loop {
 func (l *Loop) Wake() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.again = true
+	if l.running {
+		l.again = true
+	}
 	if l.running || l.stopped {
 		return
 	}
@@ -135,8 +137,11 @@ func (l *Loop) Stop() {
 }
 
 func (l *Loop) run() {
-	for l.more() {
+	for {
 		for l.turn() && l.step() {
+		}
+		if !l.more() {
+			return
 		}
 	}
 }
@@ -147,14 +152,16 @@ func (l *Loop) turn() bool {
 		return false
 	}
 	l.tracker.turn(l.name)
-	return !l.ended()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.again = false // the step at hand sees whatever there is by now
+	return !l.stopped
 }
 
 func (l *Loop) more() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.running = l.again && !l.stopped
-	l.again = false
 	return l.running
 }
 

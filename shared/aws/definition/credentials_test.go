@@ -15,7 +15,7 @@ func TestCredentials(t *testing.T) {
 		t.Fatalf("none are set: %v, %v", c, err)
 	}
 	name := awstest.Prefix + "/saigon/connections/crm/credentials"
-	w.Parameters()[name] = `{"access_token":"public-test-token"}`
+	w.SetParameter(name, `{"access_token":"public-test-token"}`)
 	fresh := func() *definition.Reader {
 		return definition.NewReader(w.db, w.ssm, awstest.Hub, awstest.Prefix, w.Now)
 	}
@@ -25,7 +25,7 @@ func TestCredentials(t *testing.T) {
 	if c, err := fresh().Credentials(t.Context(), "saigon", "crm-2"); err != nil || len(c) != 0 {
 		t.Errorf("another connection's: %d, %v", len(c), err)
 	}
-	w.Parameters()[name] = `hunter2`
+	w.SetParameter(name, `hunter2`)
 	if _, err := fresh().Credentials(t.Context(), "saigon", "crm"); fault.ClassOf(err) != fault.Permanent || strings.Contains(err.Error(), "hunter2") {
 		t.Errorf("what is no object: %v", err)
 	}

@@ -206,7 +206,7 @@ func TestIdentityKeyIsMadeOnce(t *testing.T) {
 	if again, err := w.reader.IdentityKey(t.Context(), "saigon"); err != nil || !bytes.Equal(first, again) {
 		t.Error("the key changed:", err)
 	}
-	w.Parameters()["/loophub/saigon/identity-key"] = "c2hvcnQ="
+	w.SetParameter("/loophub/saigon/identity-key", "c2hvcnQ=")
 	w.Advance(time.Hour)
 	fresh := definition.NewReader(w.db, w.ssm, awstest.Hub, awstest.Prefix, w.Now)
 	if _, err := fresh.IdentityKey(t.Context(), "saigon"); fault.ClassOf(err) != fault.Permanent || strings.Contains(err.Error(), "c2hv") {
@@ -227,7 +227,7 @@ func TestSecrets(t *testing.T) {
 	if s, err := w.reader.Secrets(t.Context(), "saigon", "shop"); err != nil || !cmp.Equal(s, want) {
 		t.Error(s, err)
 	}
-	w.Parameters()["/loophub/saigon/connections/shop/secrets"] = `hunter2`
+	w.SetParameter("/loophub/saigon/connections/shop/secrets", `hunter2`)
 	fresh := definition.NewReader(w.db, w.ssm, awstest.Hub, awstest.Prefix, w.Now)
 	if _, err := fresh.Secrets(t.Context(), "saigon", "shop"); err == nil || strings.Contains(err.Error(), "hunter2") {
 		t.Error(err)

@@ -16,6 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
@@ -154,11 +155,15 @@ func TestOverflow(t *testing.T) {
 	if diff := cmp.Diff(d, w.get(d.Key), same); diff != "" {
 		t.Error("the delivery is not the one that was stored")
 	}
-	clear(w.Objects())
+	for key := range w.Objects() {
+		if _, err := s3.NewFromConfig(w.Config()).DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: aws.String(awstest.Bucket), Key: &key}); err != nil {
+			t.Fatal(err)
+		}
+	}
 	if got, err := w.inbox.Get(t.Context(), d.Key, w.Now()); fault.ClassOf(err) != fault.Permanent || got.Key != d.Key {
 		t.Error(got.Key, err)
 	}
-	w.Fault = failing("s3.PUT", &awstest.Fault{Status: 503, Code: "SlowDown"})
+	w.Fault = failing("s3.PutObject", &awstest.Fault{Status: 503, Code: "SlowDown"})
 	d.Key.Delivery = "d2"
 	if _, _, err := w.inbox.Put(t.Context(), delivery.Seal(d)); err == nil {
 		t.Error("stored without its body")

@@ -76,7 +76,7 @@ func TestLargeGoesToTheBucketFirst(t *testing.T) {
 	}
 	d := sealed(c, body)
 	c.Fault = func(call string) *awstest.Fault {
-		if call == "s3.PUT" {
+		if call == "s3.PutObject" {
 			return &awstest.Fault{Status: 503, Code: "SlowDown"}
 		}
 		return nil
@@ -113,7 +113,7 @@ func TestLargestMessage(t *testing.T) {
 
 func TestBrokenMessages(t *testing.T) {
 	c, s := newSpill(t)
-	broken := []string{"", "{", `{"v":2}`, `{"v":1}`, `{"v":1,"w":"a","c":"b","ob":"c","de":"d","h":"AAAA","d":"AA=="}`,
+	broken := []string{" ", "{", `{"v":2}`, `{"v":1}`, `{"v":1,"w":"a","c":"b","ob":"c","de":"d","h":"AAAA","d":"AA=="}`,
 		`{"v":1,"w":"a","c":"b","ob":"c","de":"d","h":"AAAAAAAAAAAAAAAAAAAAAA=="}`}
 	for _, m := range broken {
 		c.Push(m)
@@ -140,5 +140,28 @@ func TestErrors(t *testing.T) {
 	}
 	if err := s.Delete(t.Context(), []string{"x"}); err == nil {
 		t.Error("deleted")
+	}
+}
+
+// TestDeletesInPart: what the queue did not delete comes back, and nothing else.
+func TestDeletesInPart(t *testing.T) {
+	c, s := newSpill(t)
+	for range 3 {
+		if err := s.Send(t.Context(), sealed(c, []byte(`{"id":1}`))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := s.Receive(t.Context())
+	if err != nil || len(got) != 3 {
+		t.Fatal(len(got), err)
+	}
+	c.Fault = func(string) *awstest.Fault { return &awstest.Fault{Partial: true} }
+	if err := s.Delete(t.Context(), []string{got[0].Receipt, got[1].Receipt, got[2].Receipt}); err == nil || !strings.Contains(err.Error(), "2 of 3 stayed") {
+		t.Error(err)
+	}
+	c.Fault = nil
+	c.Reappear()
+	if got, err = s.Receive(t.Context()); err != nil || len(got) != 2 {
+		t.Errorf("%d deliveries came back, want the 2 that stayed: %v", len(got), err)
 	}
 }

@@ -4,6 +4,7 @@ package dispatchtest
 import (
 	"context"
 	"net/http/httptest"
+	"sync/atomic"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -26,6 +27,29 @@ func Run(t *testing.T, name string, service func(t *testing.T) dispatch.Service,
 			test(t, Config(t, d, door == "loopback"))
 		})
 	}
+}
+
+// RunPartial is Run with a fault at hand: after fail, a part of the next call's entries fails.
+func RunPartial(t *testing.T, name string, service func(t *testing.T) dispatch.Service,
+	test func(t *testing.T, cfg aws.Config, fail func())) {
+	t.Helper()
+	for _, door := range []string{"in process", "loopback"} {
+		t.Run(door, func(t *testing.T) {
+			d, g := dispatch.New(allowAll{}), &partial{}
+			d.Register(name, service(t))
+			d.Guard(g)
+			test(t, Config(t, d, door == "loopback"), func() { g.next.Store(true) })
+		})
+	}
+}
+
+// partial is a gate that fails a part of the next call.
+type partial struct{ next atomic.Bool }
+
+func (p *partial) Pass(_ context.Context, c dispatch.Call, serve func(dispatch.Call) dispatch.Reply,
+	_ func(*dispatch.Error) dispatch.Reply) (dispatch.Reply, error) {
+	c.Partial = p.next.Swap(false)
+	return serve(c), nil
 }
 
 // Config is the SDK's configuration for the account, by the loopback door or in process. A call is tried once.
