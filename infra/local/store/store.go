@@ -39,7 +39,8 @@ type file interface {
 	Close() error
 }
 
-// Store is a folder with the state of its parts. Parts are attached, then it is started, then they append.
+// Store is a folder with the state of its parts. Parts are attached, then it is started, then they append. Of a nil Store
+// one can ask what there is, which is nothing, and what went wrong.
 type Store struct {
 	dir    string
 	lock   *os.File
@@ -56,6 +57,7 @@ type Store struct {
 	size   int64
 	buf    []byte
 	err    error // why nothing can be appended any more
+	closed bool
 	failed chan struct{}
 	sync   *time.Timer // nil while everything is on the disk
 }
@@ -81,7 +83,7 @@ func Open(dir string, say func(line string)) (*Store, error) {
 func (s *Store) path(name string) string { return filepath.Join(s.dir, name) }
 
 // Fresh says whether there was nothing in the folder.
-func (s *Store) Fresh() bool { return s.fresh }
+func (s *Store) Fresh() bool { return s == nil || s.fresh }
 
 // Attach names a part and returns its journal, which takes records from Start on. A part has the same name for ever.
 func (s *Store) Attach(name string, p journal.Part) journal.Journal {
@@ -280,10 +282,18 @@ func (s *Store) flush() {
 }
 
 // Failed is closed when the store can't keep anything any more; Err then says why.
-func (s *Store) Failed() <-chan struct{} { return s.failed }
+func (s *Store) Failed() <-chan struct{} {
+	if s == nil {
+		return nil
+	}
+	return s.failed
+}
 
-// Err is why nothing can be appended any more, nil while it can.
+// Err is why nothing can be appended any more, nil while it can: ErrClosed, unless something went wrong before.
 func (s *Store) Err() error {
+	if s == nil {
+		return nil
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.err
@@ -291,11 +301,15 @@ func (s *Store) Err() error {
 
 // Close ends appending and lets go of the folder.
 func (s *Store) Close() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if errors.Is(s.err, ErrClosed) {
+	if s == nil {
 		return nil
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil
+	}
+	s.closed = true
 	var err error
 	if s.sync != nil {
 		s.sync.Stop()
@@ -307,6 +321,8 @@ func (s *Store) Close() error {
 		err = errors.Join(err, s.out.Close())
 		s.out = nil
 	}
-	s.err = ErrClosed
+	if s.err == nil {
+		s.err = ErrClosed
+	}
 	return errors.Join(err, s.lock.Close())
 }

@@ -35,6 +35,7 @@ import (
 	"loophub/infra/local"
 	"loophub/infra/local/clock"
 	"loophub/infra/local/lambda"
+	"loophub/infra/local/store"
 	"loophub/infra/stack/snapshot"
 	"loophub/shared/aws/definition"
 	"loophub/shared/aws/deps"
@@ -63,6 +64,7 @@ type hub struct {
 	clock     *clock.Offset
 	workspace workspace.Workspace
 	hubspot   *simulator.Simulator // nil where the workspace writes to none
+	store     *store.Store         // nil where nothing is kept
 	url       string
 	stop      func()
 
@@ -90,7 +92,7 @@ func start(ctx context.Context, o options, c *clock.Offset) (*hub, error) {
 		listener.Close()
 		return nil, err
 	}
-	h, err := newHub(ctx, inProcess(simulated(systems)), c, address(listener))
+	h, err := keptHub(ctx, o, text, c, address(listener), systems)
 	if err != nil {
 		listener.Close()
 		systems.Close()
@@ -108,6 +110,32 @@ func start(ctx context.Context, o options, c *clock.Offset) (*hub, error) {
 		systems.Close()
 		return nil, err
 	}
+	return h, nil
+}
+
+// keptHub starts a hub, and before it, where one is kept, the account that its
+// workspace writes to: what is kept of it is read with all the rest.
+func keptHub(ctx context.Context, o options, text []byte, c *clock.Offset, url string, systems net.Listener) (*hub, error) {
+	handlers := inProcess(simulated(systems))
+	if o.kept == nil {
+		return newHub(ctx, handlers, c, url, nil)
+	}
+	w, err := workspace.Parse(text, manifests(), validation.Checks(manifests())...)
+	if err != nil {
+		return nil, named(o.workspace, err)
+	}
+	account, err := account(w, url, c.Now)
+	if err != nil {
+		return nil, err
+	}
+	if account != nil {
+		account.Journal = o.kept.Attach("hubspot", account)
+	}
+	h, err := newHub(ctx, handlers, c, url, o.kept)
+	if err != nil {
+		return nil, err
+	}
+	h.hubspot = account
 	return h, nil
 }
 
@@ -151,14 +179,22 @@ func told(systems string, start lambda.Factory) lambda.Factory {
 	}
 }
 
-// newHub starts the cloud. Links in messages lead to that address.
-func newHub(ctx context.Context, handlers map[string]lambda.Factory, c *clock.Offset, url string) (*hub, error) {
+// newHub starts the cloud, from what a store has kept of it if there is one. Links
+// in messages lead to that address.
+func newHub(ctx context.Context, handlers map[string]lambda.Factory, c *clock.Offset, url string, kept *store.Store) (*hub, error) {
 	ctx, cancel := context.WithCancel(ctx)
-	h := &hub{url: url, stop: cancel, clock: c, memory: map[string]string{}, woken: make(chan struct{}, 1)}
-	var err error
-	if h.cloud, err = local.New(snapshot.Template(), local.Options{Handlers: handlers, Clock: c, Front: url + "/", Tail: h.note}); err != nil {
+	h := &hub{url: url, store: kept, clock: c, memory: map[string]string{}, woken: make(chan struct{}, 1)}
+	h.stop = func() {
+		// First, so that what is then cut short leaves no trace: it goes on with the next start.
+		if err := kept.Close(); err != nil {
+			fmt.Fprintln(os.Stderr, "loophub: closing the data:", err)
+		}
 		cancel()
-		return nil, fmt.Errorf("reading the template: %w", err)
+	}
+	var err error
+	if h.cloud, err = local.New(snapshot.Template(), local.Options{Handlers: handlers, Clock: c, Front: url + "/", Tail: h.note, Store: kept}); err != nil {
+		cancel()
+		return nil, err
 	}
 	if err := h.cloud.Start(ctx); err != nil {
 		cancel()

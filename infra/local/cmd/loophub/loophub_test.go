@@ -135,7 +135,7 @@ func TestBootstraps(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h, err := newHub(ctx, handlers, clock.Wall(), address(front))
+	h, err := newHub(ctx, handlers, clock.Wall(), address(front), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -33,7 +33,7 @@ func sendSamples(ctx context.Context, o options, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	h, err := newHub(ctx, inProcess(""), clock.Wall(), address(listener))
+	h, err := newHub(ctx, inProcess(""), clock.Wall(), address(listener), nil)
 	if err != nil {
 		listener.Close()
 		return err
