@@ -102,6 +102,10 @@ fuzz: ## Run every fuzz target over new inputs (FUZZTIME=)
 bench: ## Run the benchmarks (BENCHTIME=)
 	@go test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) $(UNIT)
 
+.PHONY: iam
+iam: ## Take every permission of the template away, one at a time, and see that it is missed
+	@go test -count=1 -run '^Test(UnusedGrants|EveryAllowIsUsed|Removals|Holes)$$' ./infra/local/cmd/loophub -removals
+
 # Without paths and revision inside, the same code gives the same bytes, and only what changed is deployed.
 .PHONY: build $(STAGES:%=build-%)
 build: $(STAGES:%=build-%) ## Compile the functions for Lambda into .build/

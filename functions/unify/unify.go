@@ -123,6 +123,8 @@ func (s *Stage) stream(ctx context.Context, e lambdaevents.DynamoDBEvent) (r lam
 		if i.err != nil {
 			i.count(telemetry.Retried, 1)
 			if err := s.Retry.Send(ctx, message(i.delivery.Key)); err != nil {
+				// First of the two: why the delivery failed is told again when it comes again.
+				i.err = errors.Join(err, i.err)
 				i.count(telemetry.Failures, 1)
 				r.BatchItemFailures = append(r.BatchItemFailures, lambdaevents.DynamoDBBatchItemFailure{ItemIdentifier: e.Records[n].Change.SequenceNumber})
 			}

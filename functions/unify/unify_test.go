@@ -91,9 +91,12 @@ func TestTableDown(t *testing.T) {
 				t.Error(name, l)
 			}
 		}
-		w.sending = errDown
+		w.sending = fault.New(fault.Unauthorised, "no leave to send")
 		if failed := w.fromStream(keys...); !slices.Equal(failed, []string{"100", "101", "102"}) {
 			t.Errorf("%s: the queue is down too, and the stream need not give again more than %v", name, failed)
+		}
+		if l := w.lines(1)[0]; l["failures"] != 1.0 || l["class"] != "unauthorised" || l["level"] != "ERROR" {
+			t.Errorf("%s: nobody hears why the queue took nothing: %v", name, l)
 		}
 		if failed := w.fromQueue(4, w.queue...); !slices.Equal(failed, []string{"m0", "m1", "m2"}) || len(w.parked) > 0 {
 			t.Errorf("%s: from the queue %v failed, parked %v", name, failed, w.parked)

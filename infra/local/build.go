@@ -1,7 +1,6 @@
 package local
 
 import (
-	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -12,10 +11,11 @@ import (
 
 	"loophub/infra/local/dispatch"
 	"loophub/infra/local/eventbridge"
+	"loophub/infra/local/iam"
 	"loophub/infra/local/lambda"
 	"loophub/infra/local/logs"
+	"loophub/infra/local/retry"
 	"loophub/infra/local/s3"
-	"loophub/infra/local/scheduler"
 	"loophub/infra/local/sqs"
 	"loophub/infra/local/ssm"
 	"loophub/infra/local/template"
@@ -24,6 +24,11 @@ import (
 // buildStores makes what keeps data, and the dispatcher in front of it.
 func (c *Cloud) buildStores() error {
 	c.dispatcher = dispatch.New(c.policies)
+	if c.options.Asked != nil {
+		c.dispatcher.Watch = func(principal string, n dispatch.Need, err error) {
+			c.options.Asked(Asked{Request: iam.Request{Principal: principal, Action: n.Action, Resource: n.Resource}, Err: err})
+		}
+	}
 	if c.options.Driver != nil {
 		c.dispatcher.Guard(c.options.Driver)
 	}
@@ -33,7 +38,11 @@ func (c *Cloud) buildStores() error {
 	}
 	var queues []sqs.Queue
 	for _, q := range c.stack.Queues {
-		queues = append(queues, describeQueue(q))
+		d, err := c.describeQueue(q)
+		if err != nil {
+			return fmt.Errorf("queue %s: %w", q.LogicalID, err)
+		}
+		queues = append(queues, d)
 	}
 	if c.queues, err = sqs.New(c.clock, queues); err != nil {
 		return err
@@ -42,6 +51,11 @@ func (c *Cloud) buildStores() error {
 		c.queues.Pick = c.options.Driver.Pick
 	}
 	c.parameters = ssm.New(c.clock, template.Region, template.Account)
+	for _, b := range c.stack.Buckets {
+		if err := sealed(b); err != nil {
+			return err
+		}
+	}
 	c.objects = s3.New(c.clock, func(principal string, n dispatch.Need) bool {
 		return c.policies.Authorise(principal, n) == nil
 	}, describeBuckets(c.stack.Buckets))
@@ -60,7 +74,7 @@ func (c *Cloud) buildStores() error {
 	return nil
 }
 
-func describeQueue(q template.Queue) sqs.Queue {
+func (c *Cloud) describeQueue(q template.Queue) (sqs.Queue, error) {
 	seconds := func(n int) time.Duration { return time.Duration(n) * time.Second }
 	out := sqs.Queue{Name: q.Name, ARN: q.ARN, URL: q.URL, Visibility: sqs.DefaultVisibility, Retention: sqs.DefaultRetention,
 		Delay: seconds(q.DelaySeconds), Wait: seconds(q.ReceiveMessageWaitTimeSeconds), MaxBytes: sqs.MaxBytes}
@@ -76,7 +90,24 @@ func describeQueue(q template.Queue) sqs.Queue {
 	if q.RedrivePolicy != nil {
 		out.DeadLetter, out.MaxReceive = q.RedrivePolicy.DeadLetterTargetArn, q.RedrivePolicy.MaxReceiveCount
 	}
-	return out
+	for _, p := range c.stack.QueuePolicies {
+		if slices.Contains(p.Queues, q.URL) {
+			out.Policy = string(p.PolicyDocument)
+		}
+	}
+	if q.RedriveAllowPolicy == nil {
+		return out, nil
+	}
+	switch permission := q.RedriveAllowPolicy.RedrivePermission; permission {
+	case "", "allowAll":
+	case "denyAll":
+		out.Sources = []string{}
+	case "byQueue":
+		out.Sources = q.RedriveAllowPolicy.SourceQueueArns
+	default:
+		return out, fmt.Errorf("unknown redrivePermission %q", permission)
+	}
+	return out, nil
 }
 
 func describeBuckets(buckets []template.Bucket) []s3.Bucket {
@@ -93,6 +124,19 @@ func describeBuckets(buckets []template.Bucket) []s3.Bucket {
 		out = append(out, d)
 	}
 	return out
+}
+
+// sealed refuses an encryption whose keys would need permissions of their own.
+func sealed(b template.Bucket) error {
+	if b.BucketEncryption == nil {
+		return nil
+	}
+	for _, r := range b.BucketEncryption.ServerSideEncryptionConfiguration {
+		if a := r.ServerSideEncryptionByDefault.SSEAlgorithm; a != "AES256" {
+			return fmt.Errorf("bucket %s: the local cloud knows no encryption %s", b.LogicalID, a)
+		}
+	}
+	return nil
 }
 
 // buildFunctions joins the template's functions with their handlers.
@@ -129,7 +173,8 @@ func (c *Cloud) buildFunctions() error {
 
 func (c *Cloud) describeFunction(f template.Function, factory lambda.Factory) (lambda.Function, error) {
 	out := lambda.Function{Name: f.Name, ARN: f.ARN, Role: f.Role, MemoryMB: f.MemorySize,
-		Timeout: time.Duration(f.Timeout) * time.Second, Factory: factory, Async: lambda.DefaultAsync()}
+		Timeout: time.Duration(f.Timeout) * time.Second, Factory: factory, Async: lambda.DefaultAsync(),
+		Reserved: f.ReservedConcurrentExecutions}
 	if out.MemoryMB == 0 {
 		out.MemoryMB = 128
 	}
@@ -140,8 +185,13 @@ func (c *Cloud) describeFunction(f template.Function, factory lambda.Factory) (l
 		out.Variables = c.fronted(f.Environment.Variables)
 	}
 	group := "/aws/lambda/" + f.Name
-	if f.LoggingConfig != nil && f.LoggingConfig.LogGroup != "" {
-		group = f.LoggingConfig.LogGroup
+	if l := f.LoggingConfig; l != nil {
+		if l.LogFormat != "" && l.LogFormat != "JSON" || l.SystemLogLevel != "" && l.SystemLogLevel != "WARN" {
+			return out, fmt.Errorf("the platform writes JSON at WARN here, not %s at %s", l.LogFormat, l.SystemLogLevel)
+		}
+		if l.LogGroup != "" {
+			group = l.LogGroup
+		}
 	}
 	if !slices.ContainsFunc(c.stack.LogGroups, func(g template.LogGroup) bool { return g.Name == group }) {
 		return out, fmt.Errorf("its log group %s is not in the template", group)
@@ -182,6 +232,15 @@ func (c *Cloud) fronted(variables map[string]string) map[string]string {
 }
 
 func (c *Cloud) describeAsync(f template.Function, a template.AsyncConfig, out *lambda.Async) error {
+	if a.Qualifier != "$LATEST" {
+		return fmt.Errorf("the local cloud knows no version or alias %q", a.Qualifier)
+	}
+	if n := a.MaximumRetryAttempts; n != nil && (*n < 0 || *n > 2) {
+		return fmt.Errorf("MaximumRetryAttempts is %d, not from 0 to 2", *n)
+	}
+	if n := a.MaximumEventAgeInSeconds; n != nil && (*n < 60 || *n > 21600) {
+		return fmt.Errorf("MaximumEventAgeInSeconds is %d, not from 60 to 21600", *n)
+	}
 	if a.MaximumRetryAttempts != nil {
 		out.Retries = *a.MaximumRetryAttempts
 	}
@@ -245,15 +304,11 @@ func (c *Cloud) buildEvents() error {
 
 // ruleTarget delivers as EventBridge does: under the resource's own policy, with the rule as the source.
 func (c *Cloud) ruleTarget(r template.Rule, t template.Target) (eventbridge.Target, error) {
-	out := eventbridge.Target{ARN: t.Arn, Input: t.Input, Retry: eventbridge.DefaultRetry()}
-	if p := t.RetryPolicy; p != nil {
-		if p.MaximumRetryAttempts != nil {
-			out.Retry.Attempts = *p.MaximumRetryAttempts
-		}
-		if p.MaximumEventAgeInSeconds != nil {
-			out.Retry.MaxAge = time.Duration(*p.MaximumEventAgeInSeconds) * time.Second
-		}
+	policy, err := retryPolicy(t)
+	if err != nil {
+		return eventbridge.Target{}, err
 	}
+	out := eventbridge.Target{ARN: t.Arn, Input: t.Input, Retry: policy}
 	if t.RoleArn != "" {
 		return out, fmt.Errorf("the local cloud knows no rule targets with roles")
 	}
@@ -277,11 +332,7 @@ func (c *Cloud) ruleTarget(r template.Rule, t template.Target) (eventbridge.Targ
 	if t.DeadLetterConfig != nil {
 		dead := t.DeadLetterConfig.Arn
 		out.Bury = func(event []byte, about map[string]string) error {
-			attributes := map[string]sqs.Attribute{}
-			for k, v := range about {
-				attributes[k] = sqs.Attribute{DataType: "String", StringValue: &v}
-			}
-			return c.sendFor(eventsService, r.ARN, dead, string(event), attributes)
+			return c.sendFor(eventsService, r.ARN, dead, string(event), textAttributes(about))
 		}
 	}
 	return out, nil
@@ -306,54 +357,12 @@ func (c *Cloud) logFor(rule, group string, event []byte) error {
 	return nil
 }
 
-// buildSchedules makes the schedules, each under its own role.
-func (c *Cloud) buildSchedules() error {
-	var schedules []scheduler.Schedule
-	for _, d := range c.stack.Schedules {
-		if d.State == "DISABLED" {
-			continue
-		}
-		if serviceOf(d.Target.Arn) != "lambda" || d.FlexibleTimeWindow.Mode != "OFF" || strings.Contains(d.Target.Input, "<aws.") {
-			return fmt.Errorf("schedule %s: the local cloud knows functions as targets only, without a flexible window, "+
-				"with a constant input", d.LogicalID)
-		}
-		if !c.policies.Trusts(d.Target.RoleArn, schedulerService) {
-			return fmt.Errorf("schedule %s: its role does not let %s assume it", d.LogicalID, schedulerService)
-		}
-		schedules = append(schedules, scheduler.Schedule{Name: d.Name, Expression: d.ScheduleExpression,
-			Fire: func(at time.Time) { c.fire(d, at) }})
+// retryPolicy reads a target's; without one it is AWS's default.
+func retryPolicy(t template.Target) (retry.Policy, error) {
+	if t.RetryPolicy == nil {
+		return retry.Default(), nil
 	}
-	var err error
-	c.schedules, err = scheduler.New(c.clock, schedules)
-	return err
-}
-
-// fire starts a schedule's function; what could not be started goes to the dead letters.
-func (c *Cloud) fire(d template.Schedule, at time.Time) {
-	payload := d.Target.Input
-	if payload == "" {
-		event, err := json.Marshal(map[string]any{"version": "0", "id": fmt.Sprintf("%s-%d", d.Name, at.Unix()),
-			"detail-type": "Scheduled Event", "source": "aws.scheduler", "account": template.Account,
-			"time": at.Format(time.RFC3339), "region": template.Region, "resources": []string{d.ARN}, "detail": "{}"})
-		if err != nil { // texts always marshal
-			panic(err)
-		}
-		payload = string(event)
-	}
-	err := c.roleMay(d.Target.RoleArn, d.Target.Arn, "lambda:InvokeFunction")
-	if err == nil {
-		err = c.functions.InvokeAsync(d.Target.Arn, []byte(payload))
-	}
-	if err == nil || d.Target.DeadLetterConfig == nil {
-		return
-	}
-	dead, reason := d.Target.DeadLetterConfig.Arn, err.Error()
-	if c.roleMay(d.Target.RoleArn, dead, "sqs:SendMessage") != nil {
-		return // as on AWS, a dead-letter queue that refuses too loses the event
-	}
-	_ = c.queues.Send(dead, payload, map[string]sqs.Attribute{
-		"SCHEDULE_ARN": {DataType: "String", StringValue: &d.ARN}, "TARGET_ARN": {DataType: "String", StringValue: &d.Target.Arn},
-		"ERROR_MESSAGE": {DataType: "String", StringValue: &reason}})
+	return retry.Given(t.RetryPolicy.MaximumRetryAttempts, t.RetryPolicy.MaximumEventAgeInSeconds)
 }
 
 // serviceOf is the service part of an ARN.

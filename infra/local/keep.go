@@ -18,6 +18,7 @@ func (c *Cloud) restore() error {
 	c.schedules.Journal = s.Attach("scheduler", c.schedules)
 	c.topics.Journal = s.Attach("sns", c.topics)
 	c.mails.Journal = s.Attach("ses", c.mails)
+	c.sessions.Journal = s.Attach("sts", c.sessions)
 	c.functions.Requests.Journal = s.Attach("invocations", &c.functions.Requests)
 	c.dispatcher.Requests.Journal = s.Attach("requests", &c.dispatcher.Requests)
 	return s.Start()
@@ -27,7 +28,7 @@ func (c *Cloud) restore() error {
 // not change them.
 func (c *Cloud) declareParameters() error {
 	for _, p := range c.stack.Parameters {
-		if err := c.parameters.Declare(p.Name, p.Type, p.Value); err != nil {
+		if err := c.parameters.Declare(p.Name, p.Type, p.Value, p.Tier); err != nil {
 			return fmt.Errorf("parameter %s: %w", p.Name, err)
 		}
 	}

@@ -62,7 +62,7 @@ func (o *opened) kill() {
 
 func (o *opened) parts() map[string]journal.Part {
 	return map[string]journal.Part{"dynamodb": o.tables, "sqs": o.queues, "ssm": o.parameters, "s3": o.objects, "lambda": o.functions,
-		"events": o.events, "scheduler": o.schedules, "sns": o.topics, "ses": o.mails, "clock": o.clock}
+		"events": o.events, "scheduler": o.schedules, "sns": o.topics, "ses": o.mails, "clock": o.clock, "sts": o.sessions}
 }
 
 // bodies are all messages of a queue.

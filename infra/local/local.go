@@ -25,6 +25,7 @@ import (
 	"loophub/infra/local/sqs"
 	"loophub/infra/local/ssm"
 	"loophub/infra/local/store"
+	"loophub/infra/local/sts"
 	"loophub/infra/local/template"
 	"loophub/infra/local/work"
 )
@@ -49,6 +50,17 @@ type Options struct {
 	Shards int
 	// Tail, if not nil, sees every event of a bus and every line of a function. It must not block.
 	Tail func(Line)
+	// Asked, if not nil, is told of every permission that somebody needed. It must not block.
+	Asked func(Asked)
+}
+
+// Asked is a permission that somebody needed, and what came of it.
+type Asked struct {
+	iam.Request
+	// Platform is true where no call needed it: a service asked on its own behalf, or in a role's name.
+	Platform bool
+	// Err is why it was refused; of a call that was allowed, how that ended.
+	Err error
 }
 
 // Line is something to show while the cloud runs.
@@ -91,6 +103,7 @@ type Cloud struct {
 	schedules  *scheduler.Scheduler
 	topics     *sns.Service
 	mails      *ses.Service
+	sessions   *sts.Service
 	logs       *logs.Sink
 }
 
@@ -113,7 +126,7 @@ func New(synthesized []byte, o Options) (*Cloud, error) {
 	if o.Driver != nil {
 		c.tracker.Turn = o.Driver.Turn
 	}
-	for _, build := range []func() error{c.buildPolicies, c.buildStores, c.buildFunctions, c.buildEvents, c.buildSchedules, c.buildMail,
+	for _, build := range []func() error{c.buildPolicies, c.buildStores, c.buildTokens, c.buildFunctions, c.buildEvents, c.buildSchedules, c.buildMail,
 		c.restore, c.declareParameters} {
 		if err := build(); err != nil {
 			return nil, fmt.Errorf("building the local cloud: %w", err)

@@ -259,7 +259,7 @@ func TestMailThatCannotWorkIsRefused(t *testing.T) {
 	}
 	for want, changed := range map[string]map[string]string{
 		"could not publish to its topic":                {"MailTopicPolicy": ""},
-		"not authorized to perform: sns:Publish":        change("MailTopicPolicy", "configuration-set/${MailSet}", "configuration-set/other"),
+		"not authorized to perform: SNS:Publish":        change("MailTopicPolicy", "configuration-set/${MailSet}", "configuration-set/other"),
 		"subscriptions of the protocol lambda":          change("MailHeard", `"lambda"`, `"https"`),
 		"there is no function":                          change("MailHeard", `{"Fn::GetAtt":["IngestFunction","Arn"]}`, `"arn:aws:lambda:us-east-1:000000000000:function:none"`),
 		"there is no topic":                             change("MailHeard", `"TopicArn":{"Ref":"MailTopic"}`, `"TopicArn":"arn:aws:sns:us-east-1:000000000000:none"`),
@@ -268,6 +268,7 @@ func TestMailThatCannotWorkIsRefused(t *testing.T) {
 		`unknown field "FilterPolicy"`:                  change("MailHeard", `"Protocol"`, `"FilterPolicy":{},"Protocol"`),
 		`unknown field "CloudWatchDestination"`:         change("MailEvents", `"SnsDestination"`, `"CloudWatchDestination":{},"SnsDestination"`),
 		`unknown field "FifoTopic"`:                     change("MailTopic", `{}`, `{"FifoTopic":true}`),
+		"not all of its queues are in the template":     change("MailDeadPolicy", `{"Ref":"MailDead"}`, `"https://sqs.us-east-1.amazonaws.com/000000000000/none"`),
 		"event destination MailEvents: it has no topic": change("MailEvents", `"SnsDestination":{"TopicARN":{"Ref":"MailTopic"}}`, `"Name":"x"`),
 	} {
 		if _, err := newOffice(t, changed); err == nil || !strings.Contains(fmt.Sprint(err), want) {

@@ -24,8 +24,8 @@ func (c *Cloud) startMapping(m template.Mapping) error {
 	if err != nil {
 		return err
 	}
-	if m.MaximumBatchingWindowInSeconds != 0 {
-		return errors.New("the local cloud knows no batching window")
+	if w := m.MaximumBatchingWindowInSeconds; w < 0 || w > 300 || m.BatchSize < 0 || m.BatchSize > 10_000 {
+		return fmt.Errorf("a batch of %d within %d s: AWS knows up to 10000 within 300 s", m.BatchSize, w)
 	}
 	for _, t := range m.FunctionResponseTypes {
 		if t != "ReportBatchItemFailures" {
@@ -35,7 +35,7 @@ func (c *Cloud) startMapping(m template.Mapping) error {
 	var filters []pattern.Pattern
 	if m.FilterCriteria != nil {
 		for _, raw := range m.FilterCriteria.Filters {
-			p, err := pattern.Parse([]byte(raw.Pattern))
+			p, err := pattern.ParseFilter([]byte(raw.Pattern))
 			if err != nil {
 				return err
 			}
@@ -56,24 +56,36 @@ func (c *Cloud) startStream(m template.Mapping, f template.Function, filters []p
 		"dynamodb:GetShardIterator", "dynamodb:ListStreams"); err != nil {
 		return fmt.Errorf("the function's role can't read the stream: %w", err)
 	}
+	if m.ScalingConfig != nil {
+		return errors.New("ScalingConfig is for queues")
+	}
 	out := lambda.StreamMapping{ID: m.Name, Function: f.ARN, SourceARN: m.EventSourceArn, BatchSize: m.BatchSize,
-		FromLatest: m.StartingPosition == "LATEST", Bisect: m.BisectBatchOnFunctionError, Filters: filters,
+		Window: time.Duration(m.MaximumBatchingWindowInSeconds) * time.Second, Retries: -1,
+		Bisect: m.BisectBatchOnFunctionError, Filters: filters,
 		Report: slices.Contains(m.FunctionResponseTypes, "ReportBatchItemFailures")}
 	if out.BatchSize == 0 {
 		out.BatchSize = 100
+	}
+	switch m.StartingPosition {
+	case "TRIM_HORIZON":
+	case "LATEST":
+		out.FromLatest = true
+	default:
+		return fmt.Errorf("a stream is read from TRIM_HORIZON or LATEST, not from %q", m.StartingPosition)
 	}
 	table := c.tables.Stream(m.EventSourceArn)
 	if table == nil {
 		return fmt.Errorf("there is no stream %s", m.EventSourceArn)
 	}
 	out.Stream, out.Shards = tableStream{table, c.options.Shards > 1}, c.options.Shards
-	if m.MaximumRetryAttempts == nil || *m.MaximumRetryAttempts < 0 {
-		return errors.New("without MaximumRetryAttempts one bad record would hold up the stream for a day: " +
-			"the local cloud refuses that")
+	if m.MaximumRetryAttempts != nil {
+		out.Retries = *m.MaximumRetryAttempts
 	}
-	out.Retries = *m.MaximumRetryAttempts
-	if m.MaximumRecordAgeInSeconds != nil && *m.MaximumRecordAgeInSeconds > 0 {
+	if m.MaximumRecordAgeInSeconds != nil && *m.MaximumRecordAgeInSeconds >= 0 {
 		out.MaxAge = time.Duration(*m.MaximumRecordAgeInSeconds) * time.Second
+	}
+	if err := streamRanges(m); err != nil {
+		return err
 	}
 	if err := c.streamFailures(m, f, &out); err != nil {
 		return err
@@ -81,20 +93,46 @@ func (c *Cloud) startStream(m template.Mapping, f template.Function, filters []p
 	return c.functions.MapStream(out)
 }
 
-// streamFailures sends what a mapping gives up to its bucket, under the function's role.
+// streamRanges holds a mapping to what AWS accepts.
+// https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-params.html, read 2026-11.
+func streamRanges(m template.Mapping) error {
+	if n := m.MaximumRetryAttempts; n != nil && (*n < -1 || *n > 10_000) {
+		return fmt.Errorf("MaximumRetryAttempts is %d, not from -1 to 10000", *n)
+	}
+	if n := m.MaximumRecordAgeInSeconds; n != nil && *n != -1 && (*n < 60 || *n > 604_800) {
+		return fmt.Errorf("MaximumRecordAgeInSeconds is %d, neither -1 nor from 60 to 604800", *n)
+	}
+	return nil
+}
+
+// streamFailures sends what a mapping gives up to its bucket or queue, under the function's role.
 func (c *Cloud) streamFailures(m template.Mapping, f template.Function, out *lambda.StreamMapping) error {
 	if m.DestinationConfig == nil || m.DestinationConfig.OnFailure == nil {
 		return nil
 	}
 	arn := m.DestinationConfig.OnFailure.Destination
-	if serviceOf(arn) != "s3" {
-		return fmt.Errorf("the local cloud knows no failure destination for streams but S3: %s", arn)
+	switch serviceOf(arn) {
+	case "sqs":
+		if err := c.roleMay(f.Role, arn, "sqs:SendMessage"); err != nil {
+			return fmt.Errorf("the function's role can't write to the failure destination: %w", err)
+		}
+		out.Failure = func(_ string, record []byte) error {
+			if err := c.roleMay(f.Role, arn, "sqs:SendMessage"); err != nil {
+				return err
+			}
+			return c.queues.Send(arn, string(record), nil)
+		}
+		return nil
+	case "s3":
+	default:
+		return fmt.Errorf("the local cloud knows no failure destinations for streams but S3 and SQS: %s", arn)
 	}
 	if err := errors.Join(c.roleMay(f.Role, arn+"/aws/lambda/"+m.Name, "s3:PutObject"),
 		c.roleMay(f.Role, arn, "s3:ListBucket")); err != nil {
 		return fmt.Errorf("the function's role can't write to the failure destination: %w", err)
 	}
 	bucket := strings.TrimPrefix(arn, "arn:aws:s3:::")
+	out.Whole = true
 	out.Failure = func(key string, record []byte) error {
 		if err := c.roleMay(f.Role, arn+"/"+key, "s3:PutObject"); err != nil {
 			return err
@@ -109,21 +147,28 @@ func (c *Cloud) startQueue(m template.Mapping, f template.Function, filters []pa
 		"sqs:GetQueueAttributes"); err != nil {
 		return fmt.Errorf("the function's role can't read the queue: %w", err)
 	}
-	for _, q := range c.stack.Queues {
-		if d := describeQueue(q); q.ARN == m.EventSourceArn && d.Visibility < time.Duration(f.Timeout)*time.Second {
-			return fmt.Errorf("queue visibility timeout %v is less than the function's timeout of %d seconds", d.Visibility, f.Timeout)
-		}
+	if hidden, running := c.queues.Visibility(m.EventSourceArn), time.Duration(f.Timeout)*time.Second; hidden < running {
+		return fmt.Errorf("queue visibility timeout %v is less than the function's timeout of %v", hidden, running)
+	}
+	if m.StartingPosition != "" || m.BisectBatchOnFunctionError || m.MaximumRetryAttempts != nil || m.MaximumRecordAgeInSeconds != nil ||
+		m.DestinationConfig != nil {
+		return errors.New("StartingPosition, BisectBatchOnFunctionError, MaximumRetryAttempts, MaximumRecordAgeInSeconds and " +
+			"DestinationConfig are for streams: a queue has its own redrive")
 	}
 	out := lambda.QueueMapping{Function: f.ARN, SourceARN: m.EventSourceArn, BatchSize: m.BatchSize, Filters: filters,
 		Queue:  queueSource{c.queues, m.EventSourceArn},
+		Window: time.Duration(m.MaximumBatchingWindowInSeconds) * time.Second,
 		Report: slices.Contains(m.FunctionResponseTypes, "ReportBatchItemFailures")}
 	if out.BatchSize == 0 {
 		out.BatchSize = 10
 	}
-	if out.BatchSize > 10 {
-		return errors.New("the local cloud knows batches of up to 10 messages: more would need a batching window")
+	if out.BatchSize > 10 && out.Window == 0 {
+		return errors.New("a batch of more than 10 messages needs a batching window of at least a second")
 	}
 	if m.ScalingConfig != nil {
+		if n := m.ScalingConfig.MaximumConcurrency; n < 2 || n > 1000 {
+			return fmt.Errorf("MaximumConcurrency is %d, not from 2 to 1000", n)
+		}
 		out.Concurrency = m.ScalingConfig.MaximumConcurrency
 	}
 	return c.functions.MapQueue(out)

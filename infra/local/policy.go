@@ -3,8 +3,10 @@ package local
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"loophub/infra/local/iam"
+	"loophub/infra/local/sts"
 	"loophub/infra/local/template"
 )
 
@@ -19,7 +21,10 @@ const (
 
 // buildPolicies hands every policy of the template to the engine.
 func (c *Cloud) buildPolicies() error {
-	c.policies = iam.New()
+	c.policies = iam.New(template.Account)
+	if c.options.Asked != nil {
+		c.policies.Watch = func(q iam.Request, err error) { c.options.Asked(Asked{Request: q, Platform: true, Err: err}) }
+	}
 	for _, r := range c.stack.Roles {
 		if err := c.addRole(r); err != nil {
 			return fmt.Errorf("role %s: %w", r.LogicalID, err)
@@ -33,6 +38,9 @@ func (c *Cloud) buildPolicies() error {
 					scope = append(scope, q.ARN)
 				}
 			}
+		}
+		if len(scope) < len(p.Queues) {
+			return fmt.Errorf("queue policy %s: not all of its queues are in the template: %v", p.LogicalID, p.Queues)
 		}
 		if err := c.attach(p.PolicyDocument, scope...); err != nil {
 			return fmt.Errorf("queue policy %s: %w", p.LogicalID, err)
@@ -63,14 +71,9 @@ func (c *Cloud) buildPolicies() error {
 }
 
 func (c *Cloud) addRole(r template.Role) error {
-	role := iam.Role{ARN: r.ARN, Name: r.Name, Session: r.Name, Account: template.Account}
-	for _, f := range c.stack.Functions {
-		if f.Role == r.ARN {
-			role.Session = f.Name
-		}
-	}
+	role := iam.Role{ARN: r.ARN, Name: r.Name, Session: c.session(r), Account: template.Account}
 	var err error
-	if role.Trust, err = iam.Parse(r.AssumeRolePolicyDocument); err != nil {
+	if role.Trust, err = iam.Parse(iam.Trust, r.AssumeRolePolicyDocument); err != nil {
 		return err
 	}
 	inline := r.Policies
@@ -82,7 +85,7 @@ func (c *Cloud) addRole(r template.Role) error {
 		}
 	}
 	for _, p := range inline {
-		doc, err := iam.Parse(p.PolicyDocument)
+		doc, err := iam.Parse(iam.Identity, p.PolicyDocument)
 		if err != nil {
 			return fmt.Errorf("policy %s: %w", p.PolicyName, err)
 		}
@@ -92,8 +95,32 @@ func (c *Cloud) addRole(r template.Role) error {
 	return nil
 }
 
+// session is the name under which the platform wears a role: the function's.
+func (c *Cloud) session(r template.Role) string {
+	for _, f := range c.stack.Functions {
+		if f.Role == r.ARN {
+			return f.Name
+		}
+	}
+	return r.Name
+}
+
+// buildTokens lets callers ask who they are, and become a role whose trust policy lets them.
+func (c *Cloud) buildTokens() error {
+	cfg := sts.Config{Account: template.Account, Clock: c.clock, Roles: map[string]sts.Role{}, Assume: c.policies.Assume, Admit: c.dispatcher.AdmitFor}
+	for _, r := range c.stack.Roles {
+		if n := r.MaxSessionDuration; n != 0 && (n < 3600 || n > 43200) {
+			return fmt.Errorf("role %s: MaxSessionDuration is %d, not from 3600 to 43200", r.LogicalID, n)
+		}
+		cfg.Roles[r.ARN] = sts.Role{Session: c.session(r), Longest: time.Duration(r.MaxSessionDuration) * time.Second}
+	}
+	c.sessions = sts.New(cfg)
+	c.dispatcher.Register("sts", c.sessions)
+	return nil
+}
+
 func (c *Cloud) attach(document []byte, scope ...string) error {
-	doc, err := iam.Parse(document)
+	doc, err := iam.Parse(iam.Resource, document)
 	if err != nil {
 		return err
 	}

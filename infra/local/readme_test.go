@@ -2,7 +2,9 @@ package local
 
 import (
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -12,6 +14,7 @@ import (
 	"loophub/infra/local/sns"
 	"loophub/infra/local/sqs"
 	"loophub/infra/local/ssm"
+	"loophub/infra/local/sts"
 	"loophub/infra/local/template"
 )
 
@@ -29,11 +32,17 @@ func TestREADMEListsWhatIsImplemented(t *testing.T) {
 		operations []string
 	}{
 		{"SQS", sqs.Operations()}, {"EventBridge", eventbridge.Operations()}, {"SSM", ssm.Operations()}, {"S3", s3.Operations()},
-		{"SES v2", ses.Operations()}, {"SNS", sns.Operations()},
+		{"SES v2", ses.Operations()}, {"SNS", sns.Operations()}, {"STS", sts.Operations()},
 	} {
 		fmt.Fprintf(&want, "| %s | %s |\n", s.name, strings.Join(s.operations, ", "))
 	}
 	fmt.Fprintf(&want, "\nResource types: %s.\n", strings.ReplaceAll(strings.Join(template.Types(), ", "), "AWS::", ""))
+
+	want.WriteString("\nAccepted without effect, each for a reason; every other property that has none is refused:\n\n| property | because it |\n|---|---|\n")
+	effectless := template.WithoutEffect()
+	for _, reason := range slices.Sorted(maps.Keys(effectless)) {
+		fmt.Fprintf(&want, "| %s | %s |\n", strings.Join(effectless[reason], ", "), reason)
+	}
 
 	text, err := os.ReadFile("README.md")
 	if err != nil {

@@ -80,7 +80,8 @@ func New(t testing.TB) *Cloud {
 	if c.db, err = dynamodb.New(c.Now, tables()); err != nil {
 		t.Fatal(err)
 	}
-	if c.mails, err = ses.New(ses.Config{Region: region, Account: account, Clock: c.clock, Tracker: c.tracker, Sets: []ses.Set{{Name: Mails}}}); err != nil {
+	if c.mails, err = ses.New(ses.Config{Region: region, Account: account, Clock: c.clock, Tracker: c.tracker,
+		Sets: []ses.Set{{Name: Mails}}}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(c.mails.Stop)

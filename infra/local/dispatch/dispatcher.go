@@ -22,6 +22,10 @@ type Authoriser interface {
 
 // Dispatcher recognises, authorises, counts and serves calls. Services are registered before the first call.
 type Dispatcher struct {
+	// Watch, if not nil, is told of every need of every call by a principal, and how the call ended: of a need that was
+	// refused its refusal, of all others the call's own error. It is set before the first call.
+	Watch func(principal string, n Need, err error)
+
 	authoriser Authoriser
 	gate       Gate
 	services   map[string]Service
@@ -30,7 +34,13 @@ type Dispatcher struct {
 
 	mu     sync.Mutex
 	counts map[Count]int
-	keys   map[string]string // access key id → principal
+	keys   map[string]pass // by access key id
+}
+
+// pass is what an access key opens.
+type pass struct {
+	principal string
+	expired   func() bool // nil: never
 }
 
 // Count says what was called, by whom, and how it ended.
@@ -47,7 +57,7 @@ func New(a Authoriser) *Dispatcher {
 		authoriser: a,
 		services:   map[string]Service{},
 		counts:     map[Count]int{},
-		keys:       map[string]string{},
+		keys:       map[string]pass{},
 	}
 	d.Admit("")
 	return d
@@ -66,8 +76,15 @@ func (d *Dispatcher) Admit(principal string) (accessKeyID string) {
 	id := "LOCAL" + base32.StdEncoding.EncodeToString(sum[:])[:15]
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.keys[id] = principal
+	d.keys[id] = pass{principal: principal}
 	return id
+}
+
+// AdmitFor makes an access key of a principal known for a time.
+func (d *Dispatcher) AdmitFor(key, principal string, expired func() bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.keys[key] = pass{principal, expired}
 }
 
 // Counts returns the calls so far, as a copy.
@@ -135,10 +152,22 @@ func (d *Dispatcher) try(ctx context.Context, c Call) (Reply, error) {
 	}
 	for _, n := range needs {
 		if err := d.authoriser.Authorise(c.Principal, n); err != nil {
+			d.tell(c, err, n)
 			return Reply{}, err
 		}
 	}
-	return s.Serve(ctx, c)
+	reply, err := s.Serve(ctx, c)
+	d.tell(c, err, needs...)
+	return reply, err
+}
+
+func (d *Dispatcher) tell(c Call, err error, needs ...Need) {
+	if d.Watch == nil {
+		return
+	}
+	for _, n := range needs {
+		d.Watch(c.Principal, n, err)
+	}
 }
 
 func (d *Dispatcher) requestID() string {

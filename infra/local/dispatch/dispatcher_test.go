@@ -74,7 +74,7 @@ func TestCallsAreRecognisedAuthorisedCountedAndServed(t *testing.T) {
 		{"DynamoDB_20120810.GetItem", 400, `{"__type":"com.amazonaws.dynamodb.v20120810#AccessDeniedException","message":"role may not dynamodb:GetItem"}`, ""},
 		{"AmazonSQS.SendMessage", 400, `{"__type":"com.amazonaws.sqs#UnknownOperationException","message":"the local cloud does not implement sqs:SendMessage"}`, "UnknownOperationException;Sender"},
 		{"Kinesis_20131202.PutRecord", 400, `{"__type":"UnknownOperationException","message":"the local cloud does not know the target Kinesis_20131202.PutRecord"}`, ""},
-		{"", 400, `{"__type":"UnknownOperationException","message":"the local cloud does not know the service of POST / (no X-Amz-Target, and the signature is not for s3, ses or sns)"}`, ""},
+		{"", 400, `{"__type":"UnknownOperationException","message":"the local cloud does not know the service of POST / (no X-Amz-Target, and the signature is not for s3, ses, sns or sts)"}`, ""},
 	} {
 		resp, body := do(t, d, "role", request(test.target, "hello"))
 		if resp.StatusCode != test.status || body != test.body || resp.Header.Get("X-Amzn-Query-Error") != test.header {
@@ -129,7 +129,7 @@ func TestS3OperationsAreReadFromMethodAndQuery(t *testing.T) {
 		"GET /b/k?x-id=GetObject":    "GetObject",
 		"HEAD /b/k":                  "HeadObject",
 		"DELETE /b/k":                "DeleteObject",
-		"GET /b?list-type=2":         "GET?list-type=2",
+		"GET /b?list-type=2":         "ListObjectsV2",
 		"POST /b/k?uploads":          "POST?uploads",
 		"GET /b/k?x-id=GetObjectAcl": "GetObjectAcl",
 		"PUT /b/k?partNumber=1":      "PUT?partNumber=1",
@@ -173,4 +173,29 @@ func TestDecodeRefusesWhatItDoesNotKnow(t *testing.T) {
 	if !errors.As(err, &e) || e.Code != "SerializationException" || !strings.Contains(e.Message, `"B"`) {
 		t.Errorf("got %v", err)
 	}
+}
+
+func TestNeedsAreWatched(t *testing.T) {
+	d := New(only("dynamodb:PutItem"))
+	d.Register("dynamodb", &echo{})
+	var told []string
+	d.Watch = func(principal string, n Need, err error) {
+		told = append(told, strings.TrimSpace(principal+" "+n.Action+" "+n.Resource)+" "+asText(err))
+	}
+	do(t, d, "role", request("DynamoDB_20120810.PutItem", ""))
+	do(t, d, "role", request("DynamoDB_20120810.GetItem", ""))
+	do(t, d, "", request("DynamoDB_20120810.Conflict", ""))
+	do(t, d, "role", request("AmazonSQS.SendMessage", "")) // nobody knows what it needs
+	want := []string{"role dynamodb:PutItem arn:thing done", "role dynamodb:GetItem arn:thing AccessDeniedException: role may not dynamodb:GetItem",
+		"dynamodb:Conflict arn:thing ConditionalCheckFailedException: no"}
+	if !slices.Equal(told, want) {
+		t.Errorf("told %q, want %q", told, want)
+	}
+}
+
+func asText(err error) string {
+	if err == nil {
+		return "done"
+	}
+	return err.Error()
 }

@@ -79,13 +79,27 @@ func (d *Dispatcher) Endpoint() http.Handler {
 func (d *Dispatcher) holder(s scope) (string, *Error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	principal, ok := d.keys[s.key]
+	p, ok := d.keys[s.key]
 	if !ok {
-		return "", &Error{Status: http.StatusForbidden, Code: "UnrecognizedClientException",
-			Message: "The security token included in the request is invalid."}
+		return "", errUnknownKey
 	}
-	return principal, nil
+	if p.expired != nil && p.expired() {
+		delete(d.keys, s.key)
+		return "", errExpired
+	}
+	return p.principal, nil
 }
+
+// How a door turns a caller away who shows no valid access key.
+var (
+	errUnknownKey = &Error{Status: http.StatusForbidden, Code: "UnrecognizedClientException",
+		Message: "The security token included in the request is invalid."}
+	errExpired = &Error{Status: http.StatusForbidden, Code: "ExpiredTokenException",
+		Message: "The security token included in the request is expired"}
+)
+
+// AccessKey is the access key that signed a request, "" for none.
+func AccessKey(r *http.Request) string { return credential(r).key }
 
 // call reads a request and serves it. The error is the transport's: a body that could not be read, a reply
 // that a gate has lost.
@@ -104,14 +118,7 @@ func (d *Dispatcher) call(ctx context.Context, r *http.Request, who func(scope) 
 		principal, refusal = who(credential(r))
 	}
 	if refusal != nil {
-		if (p.form || p.paths) && refusal.Code == "UnrecognizedClientException" {
-			refusal = &Error{Status: http.StatusForbidden, Code: "InvalidClientTokenId", Message: refusal.Message}
-		}
-		if p.rest && refusal.Code == "UnrecognizedClientException" {
-			refusal = &Error{Status: http.StatusForbidden, Code: "InvalidAccessKeyId",
-				Message: "The AWS Access Key Id you provided does not exist in our records."}
-		}
-		reply := p.refuse(refusal)
+		reply := p.refuse(p.turnedAway(refusal))
 		p.finish(&reply, d.requestID())
 		return reply, nil
 	}

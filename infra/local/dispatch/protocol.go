@@ -18,6 +18,7 @@ type protocol struct {
 	rest      bool   // XML over paths, not JSON by target
 	paths     bool   // JSON over paths
 	form      bool   // a form that names its operation, XML back
+	denied    string // code of a missing permission, where it is not AccessDeniedException
 	query     bool   // carries the code of the older query protocol beside the JSON error
 }
 
@@ -30,12 +31,15 @@ var targets = map[string]protocol{
 	"AWSEvents":                {service: "events", media: json11},
 }
 
-var s3Protocol = protocol{service: "s3", media: "application/xml", rest: true}
+var s3Protocol = protocol{service: "s3", media: "application/xml", rest: true, denied: "AccessDenied"}
 
-// sesProtocol is version 2 of the SES API, snsProtocol the older query protocol.
+// sesProtocol is version 2 of the SES API; sns and sts speak the older query protocol.
 var (
 	sesProtocol = protocol{service: "ses", media: "application/json", paths: true}
-	snsProtocol = protocol{service: "sns", media: "text/xml", form: true, namespace: "http://sns.amazonaws.com/doc/2010-03-31/"}
+	snsProtocol = protocol{service: "sns", media: "text/xml", form: true, denied: "AuthorizationError",
+		namespace: "http://sns.amazonaws.com/doc/2010-03-31/"}
+	stsProtocol = protocol{service: "sts", media: "text/xml", form: true, denied: "AccessDenied",
+		namespace: "https://sts.amazonaws.com/doc/2011-06-15/"}
 )
 
 const (
@@ -56,6 +60,8 @@ func recognise(r *http.Request) (protocol, string, *Error) {
 	switch credential(r).service {
 	case "s3":
 		return s3Protocol, s3Operation(r), nil
+	case "sts":
+		return stsProtocol, "", nil
 	case "ses":
 		return sesProtocol, sesOperation(r), nil
 	case "sns":
@@ -63,7 +69,7 @@ func recognise(r *http.Request) (protocol, string, *Error) {
 	}
 	return protocol{media: json10}, "", &Error{Status: http.StatusBadRequest, Code: "UnknownOperationException",
 		Message: "the local cloud does not know the service of " + r.Method + " " + r.URL.Path +
-			" (no X-Amz-Target, and the signature is not for s3, ses or sns)"}
+			" (no X-Amz-Target, and the signature is not for s3, ses, sns or sts)"}
 }
 
 // sesOperation names the one operation that is known; any other keeps its method and path, for the refusal.
@@ -90,6 +96,9 @@ func s3Operation(r *http.Request) string {
 	plain := map[string]string{
 		http.MethodPut: "PutObject", http.MethodGet: "GetObject",
 		http.MethodHead: "HeadObject", http.MethodDelete: "DeleteObject",
+	}
+	if r.Method == http.MethodGet && q.Get("list-type") == "2" {
+		return "ListObjectsV2"
 	}
 	id := q.Get("x-id")
 	q.Del("x-id")
@@ -122,6 +131,20 @@ func credential(r *http.Request) scope {
 	return scope{key: parts[0], service: parts[3]}
 }
 
+// turnedAway is the protocol's name for a key that is not valid.
+func (p protocol) turnedAway(e *Error) *Error {
+	code, message := e.Code, e.Message
+	switch {
+	case e == errUnknownKey && p.rest:
+		code, message = "InvalidAccessKeyId", "The AWS Access Key Id you provided does not exist in our records."
+	case e == errUnknownKey && (p.form || p.paths):
+		code = "InvalidClientTokenId"
+	case e == errExpired && (p.form || p.rest):
+		code = "ExpiredToken"
+	}
+	return &Error{Status: e.Status, Code: code, Message: message}
+}
+
 // refuse writes an error as the protocol does.
 func (p protocol) refuse(e *Error) Reply {
 	status := e.Status
@@ -130,13 +153,13 @@ func (p protocol) refuse(e *Error) Reply {
 	}
 	if p.rest {
 		if e.Code == "AccessDeniedException" { // the one error that S3 calls otherwise
-			status, e = http.StatusForbidden, &Error{Code: "AccessDenied", Message: e.Message}
+			status, e = http.StatusForbidden, &Error{Code: p.denied, Message: e.Message}
 		}
 		return Reply{Status: status, Header: http.Header{}, Body: xmlError(e)}
 	}
 	if p.form {
 		if e.Code == "AccessDeniedException" { // which the query protocol calls otherwise
-			status, e = http.StatusForbidden, &Error{Code: "AuthorizationError", Message: e.Message}
+			status, e = http.StatusForbidden, &Error{Code: p.denied, Message: e.Message}
 		}
 		return Reply{Status: status, Header: http.Header{}, Body: p.formError(status, e)}
 	}

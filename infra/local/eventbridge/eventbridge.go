@@ -11,6 +11,7 @@ import (
 	"loophub/infra/local/clock"
 	"loophub/infra/local/journal"
 	"loophub/infra/local/pattern"
+	"loophub/infra/local/retry"
 	"loophub/infra/local/work"
 )
 
@@ -29,7 +30,7 @@ type Rule struct {
 type Target struct {
 	ARN   string
 	Input string // sent in the event's place, if not ""
-	Retry Retry
+	Retry retry.Policy
 	// Deliver hands the event over.
 	Deliver func(event []byte) error
 	// Bury takes what Deliver refused, with what is known about it. Nil: the event is lost, as on AWS.
@@ -96,11 +97,6 @@ func New(cfg Config) (*Service, error) {
 		s.buses[b.Name] = b
 	}
 	for _, r := range cfg.Rules {
-		for _, t := range r.Targets {
-			if err := t.Retry.check(); err != nil {
-				return nil, fmt.Errorf("making rule %s: target %s: %w", r.ARN, t.ARN, err)
-			}
-		}
 		if _, ok := s.buses[r.Bus]; !ok {
 			return nil, fmt.Errorf("making rule %s: there is no bus %q", r.ARN, r.Bus)
 		}

@@ -18,6 +18,7 @@ import (
 	"loophub/infra/local/dispatch"
 	"loophub/infra/local/dispatch/dispatchtest"
 	"loophub/infra/local/eventbridge"
+	"loophub/infra/local/retry"
 	"loophub/infra/local/work"
 )
 
@@ -38,11 +39,11 @@ type bench struct {
 
 func run(t *testing.T, test func(b *bench)) {
 	t.Helper()
-	runWith(t, eventbridge.DefaultRetry(), test)
+	runWith(t, retry.Default(), test)
 }
 
 // runWith has a retry policy for the target that refuses.
-func runWith(t *testing.T, retry eventbridge.Retry, test func(b *bench)) {
+func runWith(t *testing.T, policy retry.Policy, test func(b *bench)) {
 	t.Helper()
 	var b *bench
 	dispatchtest.RunPartial(t, "events", func(t *testing.T) dispatch.Service {
@@ -53,11 +54,11 @@ func runWith(t *testing.T, retry eventbridge.Retry, test func(b *bench)) {
 		s, err := eventbridge.New(eventbridge.Config{Region: "us-east-1", Account: "1", Timers: b.clock, Tracker: &b.tracker,
 			Buses: []eventbridge.Bus{{Name: "bus", ARN: "arn:aws:events:us-east-1:1:event-bus/bus"}},
 			Rules: []eventbridge.Rule{
-				{ARN: "all", Bus: "bus", Pattern: []byte(`{"source":[{"prefix":""}]}`), Targets: []eventbridge.Target{{Retry: eventbridge.DefaultRetry(), Deliver: into(&b.all)}}},
+				{ARN: "all", Bus: "bus", Pattern: []byte(`{"source":[{"prefix":""}]}`), Targets: []eventbridge.Target{{Retry: retry.Default(), Deliver: into(&b.all)}}},
 				{ARN: "orders", Bus: "bus", Pattern: []byte(`{"detail":{"kind":["order"]}}`),
-					Targets: []eventbridge.Target{{Input: `{"constant":true}`, Retry: eventbridge.DefaultRetry(), Deliver: into(&b.constants)}}},
+					Targets: []eventbridge.Target{{Input: `{"constant":true}`, Retry: retry.Default(), Deliver: into(&b.constants)}}},
 				{ARN: "closed", Bus: "bus", Pattern: []byte(`{"detail-type":["refused"]}`), Targets: []eventbridge.Target{{ARN: "target",
-					Retry: retry, Deliver: func([]byte) error { b.tries = append(b.tries, b.clock.Now().Sub(noon)); return b.refusal },
+					Retry: policy, Deliver: func([]byte) error { b.tries = append(b.tries, b.clock.Now().Sub(noon)); return b.refusal },
 					Bury: func(e []byte, about map[string]string) error {
 						about["event"] = string(e)
 						b.buried = append(b.buried, about)
@@ -195,8 +196,6 @@ func TestLimits(t *testing.T) {
 
 func TestNewRefuses(t *testing.T) {
 	for name, r := range map[string]eventbridge.Rule{
-		"too many tries":  {Bus: "bus", Pattern: []byte(`{"source":["x"]}`), Targets: []eventbridge.Target{{Retry: eventbridge.Retry{Attempts: 186, MaxAge: time.Hour}}}},
-		"too old":         {Bus: "bus", Pattern: []byte(`{"source":["x"]}`), Targets: []eventbridge.Target{{Retry: eventbridge.Retry{MaxAge: 25 * time.Hour}}}},
 		"unknown bus":     {Bus: "none", Pattern: []byte(`{"source":["x"]}`)},
 		"unknown matcher": {Bus: "bus", Pattern: []byte(`{"source":[{"cidr":"10.0.0.0/8"}]}`)},
 	} {

@@ -16,6 +16,7 @@ import (
 	"loophub/infra/local/eventbridge"
 	"loophub/infra/local/journal"
 	"loophub/infra/local/journal/journaltest"
+	"loophub/infra/local/retry"
 	"loophub/infra/local/work"
 )
 
@@ -32,7 +33,7 @@ type keeper struct {
 
 func (k *keeper) open() *eventbridge.Service {
 	to := func(name string) eventbridge.Target {
-		return eventbridge.Target{ARN: "arn:" + name, Retry: eventbridge.DefaultRetry(), Deliver: func(e []byte) error {
+		return eventbridge.Target{ARN: "arn:" + name, Retry: retry.Default(), Deliver: func(e []byte) error {
 			if k.cut != nil {
 				k.cut(name)
 			}

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"loophub/infra/local/dispatch"
-	"loophub/infra/local/eventbridge"
+	"loophub/infra/local/retry"
 )
 
 // pass lets time go by, timer by timer.
@@ -81,7 +81,7 @@ func TestATargetIsGivenUpAfterADay(t *testing.T) {
 }
 
 func TestAnEventGrowsTooOldForATarget(t *testing.T) {
-	runWith(t, eventbridge.Retry{Attempts: 185, MaxAge: time.Minute}, func(b *bench) {
+	runWith(t, retry.Policy{Attempts: 185, MaxAge: time.Minute}, func(b *bench) {
 		b.refusal = errors.New("no answer")
 		if _, err := b.put(entry("refused", `{}`)); err != nil {
 			b.t.Fatal(err)
@@ -102,7 +102,7 @@ func TestWhatDoesNotPassIsBuriedAtOnce(t *testing.T) {
 		"THROTTLING":        {Status: http.StatusTooManyRequests, Code: "TooManyRequestsException"},
 	} {
 		t.Run(code, func(t *testing.T) {
-			runWith(t, eventbridge.Retry{MaxAge: time.Minute}, func(b *bench) {
+			runWith(t, retry.Policy{MaxAge: time.Minute}, func(b *bench) {
 				b.refusal = refusal
 				if _, err := b.put(entry("refused", `{}`)); err != nil {
 					b.t.Fatal(err)

@@ -1,8 +1,6 @@
 package iam
 
 import (
-	"fmt"
-	"net/http"
 	"slices"
 
 	"loophub/infra/local/dispatch"
@@ -30,6 +28,10 @@ type Request struct {
 
 // Engine holds all policies of a template.
 type Engine struct {
+	// Watch, if not nil, is told of what Decide was asked and answered. It is set before the first question.
+	Watch func(Request, error)
+
+	account   string
 	roles     map[string]Role
 	resources []attached
 }
@@ -41,7 +43,7 @@ type attached struct {
 }
 
 // New returns an engine without policies: it lets the account do everything and nobody else anything.
-func New() *Engine { return &Engine{roles: map[string]Role{}} }
+func New(account string) *Engine { return &Engine{account: account, roles: map[string]Role{}} }
 
 // AddRole makes a role known.
 func (e *Engine) AddRole(r Role) { e.roles[r.ARN] = r }
@@ -77,7 +79,7 @@ func (e *Engine) Trusts(role, service string) bool {
 	q := Request{Service: service, Action: "sts:AssumeRole", Context: map[string]string{"aws:sourceaccount": r.Account}}
 	allowed := false
 	for _, s := range r.Trust.Statements {
-		if !s.about(q) || !s.covers(q) {
+		if !e.about(s, q) || !s.covers(q) {
 			continue
 		}
 		if s.Deny {
@@ -90,27 +92,39 @@ func (e *Engine) Trusts(role, service string) bool {
 
 // Authorise implements dispatch.Authoriser for a principal that calls an API.
 func (e *Engine) Authorise(p string, n dispatch.Need) error {
-	return e.Decide(Request{Principal: p, Action: n.Action, Resource: n.Resource})
+	return e.decide(Request{Principal: p, Action: n.Action, Resource: n.Resource})
 }
 
-// Decide answers a request: nil when it is allowed, else an AccessDeniedException with AWS's text.
-//
-// As on AWS an explicit deny wins; within one account an allow in either kind of policy is enough. Both doors count as
-// TLS: neither leaves the machine.
+// Decide answers what the platform asks, for a service or in a role's name: nil when it is allowed, else an
+// AccessDeniedException with AWS's text.
 func (e *Engine) Decide(q Request) error {
-	if q.Principal == "" && q.Service == "" && !q.Public {
-		return nil
+	err := e.decide(q)
+	if e.Watch != nil {
+		e.Watch(q, err)
 	}
-	identity := verdict{}
-	if q.Principal != "" {
-		for _, doc := range e.roles[q.Principal].Policies {
-			identity.add(doc, q, false)
+	return err
+}
+
+// decide evaluates as AWS does within one account: an explicit deny in any policy wins, also over the account's own
+// administrator; else an allow in either kind of policy is enough. Both doors count as TLS: neither leaves the machine.
+func (e *Engine) decide(q Request) error {
+	identity := verdict{allowed: q.ofAccount()}
+	for _, doc := range e.roles[q.Principal].Policies {
+		for _, s := range doc.Statements {
+			if s.covers(q) {
+				identity.add(s)
+			}
 		}
 	}
 	resource := verdict{}
 	for _, a := range e.resources {
-		if slices.ContainsFunc(a.scope, func(p string) bool { return match(q.Resource, p) }) {
-			resource.add(a.doc, q, true)
+		if !slices.ContainsFunc(a.scope, func(p string) bool { return matchResource(q.Resource, p) }) {
+			continue
+		}
+		for _, s := range a.doc.Statements {
+			if e.about(s, q) && s.covers(q) {
+				resource.add(s)
+			}
 		}
 	}
 	switch {
@@ -121,48 +135,36 @@ func (e *Engine) Decide(q Request) error {
 	case identity.allowed || resource.allowed:
 		return nil
 	case q.Principal == "":
-		return e.refuse(q, fmt.Sprintf("because no resource-based policy allows the %s action", q.Action))
+		return e.refuse(q, "because no resource-based policy allows the ACTION action")
 	}
-	return e.refuse(q, fmt.Sprintf("because no identity-based policy allows the %s action", q.Action))
+	return e.refuse(q, "because no identity-based policy allows the ACTION action")
 }
 
-func (e *Engine) refuse(q Request, reason string) error {
-	user := "User: " + q.Service
-	switch {
-	case q.Public:
-		user = "User: anonymous"
-	case q.Principal != "":
-		user = "User: " + q.Principal
-		if r, ok := e.roles[q.Principal]; ok {
-			user = fmt.Sprintf("User: arn:aws:sts::%s:assumed-role/%s/%s", r.Account, r.Name, r.Session)
-		}
-	}
-	return &dispatch.Error{Status: http.StatusBadRequest, Code: "AccessDeniedException",
-		Message: fmt.Sprintf("%s is not authorized to perform: %s on resource: %s %s", user, q.Action, q.Resource, reason)}
-}
+// ofAccount tells whether the account's administrator asks.
+func (q Request) ofAccount() bool { return q.Principal == "" && q.Service == "" && !q.Public }
 
 type verdict struct{ allowed, denied bool }
 
-func (v *verdict) add(doc Document, q Request, resourcePolicy bool) {
-	for _, s := range doc.Statements {
-		if resourcePolicy && !s.about(q) || !s.covers(q) {
-			continue
-		}
-		if s.Deny {
-			v.denied = true
-		} else {
-			v.allowed = true
-		}
+func (v *verdict) add(s Statement) {
+	if s.Deny {
+		v.denied = true
+	} else {
+		v.allowed = true
 	}
 }
 
-// about tells whether the statement of a resource policy speaks about the asking principal.
-func (s Statement) about(q Request) bool {
+// about tells whether the statement of a resource policy speaks about who asks. An account stands for everybody in it:
+// a deny meets them all, whereas an allow only leaves the decision to their own policies.
+func (e *Engine) about(s Statement, q Request) bool {
 	return slices.ContainsFunc(s.principals, func(p principal) bool {
 		switch {
 		case p.kind == "Service":
 			return q.Service != "" && p.name == q.Service
 		case p.name == "*":
+			return true
+		case q.ofAccount():
+			return p.name == e.account
+		case s.Deny && q.Principal != "" && p.name == e.roles[q.Principal].Account:
 			return true
 		}
 		return q.Principal != "" && p.name == q.Principal
@@ -172,7 +174,7 @@ func (s Statement) about(q Request) bool {
 func (s Statement) covers(q Request) bool {
 	return slices.ContainsFunc(s.Actions, func(p string) bool { return matchAction(q.Action, p) }) &&
 		(s.Resources == nil && q.Resource == "" || // a trust policy speaks of its own role
-			slices.ContainsFunc(s.Resources, func(p string) bool { return match(q.Resource, p) })) &&
+			slices.ContainsFunc(s.Resources, func(p string) bool { return matchResource(q.Resource, p) })) &&
 		!slices.ContainsFunc(s.conditions, func(c condition) bool { return !c.holds(q) })
 }
 

@@ -4,9 +4,21 @@ package iam
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
+)
+
+// Kind is where a policy lies; it decides what a statement must and must not say.
+type Kind string
+
+// The kinds of policy.
+const (
+	Identity Kind = "identity" // at a role: what it may do. It names no principal.
+	Resource Kind = "resource" // at a queue, a bucket, a topic, …: who may do what with it
+	Trust    Kind = "trust"    // at a role: who may assume it. It names no resource.
 )
 
 // Document is a policy document.
@@ -25,6 +37,7 @@ type Statement struct {
 }
 
 // principal is whom a statement of a resource policy is about: kind "Service" or "AWS"; "*" stands for anybody.
+// An AWS principal is a role's ARN or an account, of which the name is the number.
 type principal struct{ kind, name string }
 
 type condition struct {
@@ -35,7 +48,7 @@ type condition struct {
 
 // Parse reads a policy document. What it can't evaluate it refuses: a statement half understood would allow or deny
 // something else than on AWS.
-func Parse(document []byte) (Document, error) {
+func Parse(k Kind, document []byte) (Document, error) {
 	var doc struct {
 		Version   string
 		Id        string
@@ -55,7 +68,7 @@ func Parse(document []byte) (Document, error) {
 	}
 	var out Document
 	for i, r := range raw {
-		s, err := parseStatement(r)
+		s, err := parseStatement(k, r)
 		if err != nil {
 			return Document{}, fmt.Errorf("reading policy: statement %d: %w", i+1, err)
 		}
@@ -64,7 +77,7 @@ func Parse(document []byte) (Document, error) {
 	return out, nil
 }
 
-func parseStatement(raw []byte) (Statement, error) {
+func parseStatement(k Kind, raw []byte) (Statement, error) {
 	var in struct {
 		Sid       string
 		Effect    string
@@ -80,20 +93,54 @@ func parseStatement(raw []byte) (Statement, error) {
 	if !s.Deny && in.Effect != "Allow" {
 		return Statement{}, fmt.Errorf("effect %q", in.Effect)
 	}
-	if len(s.Actions) == 0 {
-		return Statement{}, fmt.Errorf("no action")
-	}
-	for _, r := range s.Resources {
-		if strings.Contains(r, "${") {
-			return Statement{}, fmt.Errorf("the local cloud does not evaluate policy variables: %s", r)
-		}
-	}
 	var err error
 	if s.principals, err = parsePrincipals(in.Principal); err != nil {
 		return Statement{}, err
 	}
-	s.conditions, err = parseConditions(in.Condition)
-	return s, err
+	if s.conditions, err = parseConditions(in.Condition); err != nil {
+		return Statement{}, err
+	}
+	return s, s.complete(k)
+}
+
+// complete tells what a statement lacks, or says though it must not, in a policy of its kind.
+func (s Statement) complete(k Kind) error {
+	switch {
+	case len(s.Actions) == 0:
+		return errors.New("no action")
+	case k == Identity && s.principals != nil:
+		return errors.New("a principal, in a policy of a role")
+	case k != Identity && len(s.principals) == 0:
+		return errors.New("no principal")
+	case k == Trust && s.Resources != nil:
+		return errors.New("a resource, in a trust policy")
+	case k != Trust && len(s.Resources) == 0:
+		return errors.New("no resource")
+	}
+	for _, a := range s.Actions {
+		service, name, _ := strings.Cut(a, ":")
+		if a != "*" && (service == "" || name == "" || strings.ContainsAny(service, "*?")) {
+			return fmt.Errorf("action %q", a)
+		}
+	}
+	for _, r := range s.Resources {
+		if err := checkResource(r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkResource refuses what IAM refuses: a resource that is no ARN, and a wildcard for its service.
+func checkResource(r string) error {
+	if strings.Contains(r, "${") {
+		return fmt.Errorf("the local cloud does not evaluate policy variables: %s", r)
+	}
+	parts := strings.SplitN(r, ":", 6)
+	if r != "*" && (len(parts) != 6 || parts[0] != "arn" || parts[2] == "" || strings.ContainsAny(parts[2], "*?")) {
+		return fmt.Errorf("resource %q", r)
+	}
+	return nil
 }
 
 func parsePrincipals(raw json.RawMessage) ([]principal, error) {
@@ -113,14 +160,40 @@ func parsePrincipals(raw json.RawMessage) ([]principal, error) {
 	}
 	var out []principal
 	for kind, names := range kinds {
-		if kind != "AWS" && kind != "Service" {
-			return nil, fmt.Errorf("the local cloud does not know principals of kind %s", kind)
-		}
 		for _, n := range names {
-			out = append(out, principal{kind, n})
+			p, err := parsePrincipal(kind, n)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, p)
 		}
 	}
 	return out, nil
+}
+
+var (
+	accountForm = regexp.MustCompile(`^(?:arn:aws:iam::)?([0-9]{12})(?::root)?$`)
+	roleForm    = regexp.MustCompile(`^arn:aws:iam::[0-9]{12}:role/[^*?]+$`)
+	serviceForm = regexp.MustCompile(`^[a-z0-9.-]+\.amazonaws\.com$`)
+)
+
+func parsePrincipal(kind, name string) (principal, error) {
+	switch kind {
+	case "AWS":
+		if m := accountForm.FindStringSubmatch(name); m != nil {
+			return principal{kind, m[1]}, nil
+		}
+		if name == "*" || roleForm.MatchString(name) {
+			return principal{kind, name}, nil
+		}
+	case "Service":
+		if serviceForm.MatchString(name) {
+			return principal{kind, name}, nil
+		}
+	default:
+		return principal{}, fmt.Errorf("the local cloud does not know principals of kind %s", kind)
+	}
+	return principal{}, fmt.Errorf("the local cloud does not know the principal %q", name)
 }
 
 // operators are the condition operators that the local cloud evaluates.
@@ -148,10 +221,28 @@ func parseConditions(in map[string]map[string]oneOrMany) ([]condition, error) {
 			if !slices.Contains(keys, key) {
 				return nil, fmt.Errorf("the local cloud does not know the condition key %s", key)
 			}
+			for _, v := range values {
+				if err := checkValue(operator, v); err != nil {
+					return nil, err
+				}
+			}
 			out = append(out, condition{operator: operator, key: key, values: values})
 		}
 	}
 	return out, nil
+}
+
+// checkValue refuses a value that its operator can't compare with: on AWS the condition would never be true.
+func checkValue(operator, value string) error {
+	switch {
+	case strings.Contains(value, "${"):
+		return fmt.Errorf("the local cloud does not evaluate policy variables: %s", value)
+	case strings.HasPrefix(operator, "Arn") && strings.Count(value, ":") < 5:
+		return fmt.Errorf("%s with %q, which is no ARN", operator, value)
+	case operator == "Bool" && !strings.EqualFold(value, "true") && !strings.EqualFold(value, "false"):
+		return fmt.Errorf("%s with %q", operator, value)
+	}
+	return nil
 }
 
 // oneOrMany is a JSON string or a list of strings; a boolean counts as its word.

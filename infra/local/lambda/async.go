@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"loophub/infra/local/dispatch"
+	"loophub/infra/local/retry"
 )
 
 // Async is how a function deals with events that nobody waits for.
@@ -44,12 +45,13 @@ func (s *Service) InvokeAsync(name string, payload []byte) error {
 
 // event is an asynchronous invocation with its attempts.
 type event struct {
-	ID       string // the same for every attempt
-	Function string // ARN
-	Payload  []byte
-	Arrived  time.Time
-	Attempts int       `json:",omitempty"` // that failed
-	Next     time.Time `json:",omitzero"`  // attempt; zero: the first
+	ID        string // the same for every attempt
+	Function  string // ARN
+	Payload   []byte
+	Arrived   time.Time
+	Attempts  int       `json:",omitempty"` // that ran, and failed
+	Throttles int       `json:",omitempty"` // attempts that no instance was free for
+	Next      time.Time `json:",omitzero"`  // attempt; zero: the first
 
 	function *function
 	asleep   bool // read from the journal and not yet resumed
@@ -59,50 +61,72 @@ func (e *event) start() {
 	e.function.service.cfg.Tracker.Go("event "+e.ID+" → "+e.function.Name, e.attempt)
 }
 
-// attempt runs the function; a failure is tried again after one minute, the next after two.
+// attempt runs the function; a failure is tried again after one minute, the next after two. An attempt that no instance
+// was free for doesn't count, and is made again after a second, two, four, up to five minutes.
+// https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html, read 2026-11.
 func (e *event) attempt() {
-	s := e.function.service
+	f := e.function
+	s := f.service
 	if s.life.Err() != nil {
 		return
 	}
-	r := e.function.invoke(e.ID, e.Payload)
-	if !r.Failed {
-		s.note(e.function, effect{Ended: e.ID})
-		return
-	}
-	if s.life.Err() != nil {
-		return // it was not the function that failed; where the event is kept it comes again
-	}
-	attempts, now := e.Attempts+1, s.cfg.Timers.Now()
-	next := now.Add(time.Duration(attempts) * time.Minute)
-	switch policy := e.function.Async; {
-	case attempts > policy.Retries:
-		e.giveUp("RetriesExhausted", now, r, attempts)
-	case next.Sub(e.Arrived) > policy.MaxAge:
-		e.giveUp("EventAgeExceeded", now, r, attempts)
+	now := s.cfg.Timers.Now()
+	r, err := f.invoke(e.ID, e.Payload)
+	switch {
+	case err != nil && *f.Reserved == 0: // switched off: there is no use in waiting
+		e.giveUp("ZeroReservedConcurrency", nil)
+	case err != nil:
+		wait := retry.Doubling(e.Throttles, 5*time.Minute)
+		e.Throttles++
+		e.again(now, wait, nil)
+	case !r.Failed:
+		s.note(f, effect{Ended: e.ID})
+	case s.life.Err() != nil:
+		// It was not the function that failed. Where the event is kept it comes again.
 	default:
-		s.note(e.function, effect{Failed: e.ID, Attempts: attempts, Next: next})
-		s.cfg.Timers.At(next, e.start)
+		e.Attempts++
+		now = s.cfg.Timers.Now()
+		if e.Attempts > f.Async.Retries {
+			e.giveUp("RetriesExhausted", &r)
+		} else {
+			e.again(now, time.Duration(e.Attempts)*time.Minute, &r)
+		}
 	}
 }
 
-func (e *event) giveUp(condition string, now time.Time, last Result, attempts int) {
+// again makes the next attempt, unless the event is too old by then.
+func (e *event) again(now time.Time, wait time.Duration, last *Result) {
+	next := now.Add(wait)
+	if next.Sub(e.Arrived) > e.function.Async.MaxAge {
+		e.giveUp("EventAgeExceeded", last)
+		return
+	}
+	s := e.function.service
+	s.note(e.function, effect{Failed: e.ID, Attempts: e.Attempts, Throttles: e.Throttles, Next: next})
+	s.cfg.Timers.At(next, e.start)
+}
+
+// giveUp sends the record of an event to its destination. last is how the last attempt ended, nil if none has run.
+func (e *event) giveUp(condition string, last *Result) {
 	f := e.function
 	defer f.service.note(f, effect{Ended: e.ID}) // after it is buried: who dies in between buries it twice
 	if f.Async.Failure == nil {
 		return
 	}
-	record, err := json.Marshal(map[string]any{
+	record := map[string]any{
 		"version":   "1.0",
-		"timestamp": now.Format(timestamp),
+		"timestamp": f.service.cfg.Timers.Now().Format(timestamp),
 		"requestContext": requestContext{RequestID: e.ID, FunctionARN: f.ARN + ":" + version, Condition: condition,
-			Invocations: attempts},
-		"requestPayload":  json.RawMessage(e.Payload),
-		"responseContext": responseContext{StatusCode: http.StatusOK, Version: version, Error: "Unhandled"},
-		"responsePayload": json.RawMessage(last.Payload),
-	})
+			Invocations: e.Attempts},
+		"requestPayload": json.RawMessage(e.Payload),
+	}
+	if last != nil {
+		record["responseContext"] = responseContext{StatusCode: http.StatusOK, Version: version, Error: "Unhandled"}
+		record["responsePayload"] = json.RawMessage(last.Payload)
+	}
+	body, err := json.Marshal(record)
 	if err == nil {
-		err = f.Async.Failure(record)
+		err = f.Async.Failure(body)
 	}
 	if err != nil {
 		f.Log(fmt.Sprintf("sending a failed event of %s to its destination: %v", f.Name, err))

@@ -33,9 +33,12 @@ type failure struct {
 	fatal  bool   // the instance is not used again
 }
 
-// invoke runs one invocation on an idle instance, or on a new one.
-func (f *function) invoke(id string, payload []byte) Result {
+// invoke runs one invocation on an idle instance, or on a new one. An error says that there may be none: nothing ran.
+func (f *function) invoke(id string, payload []byte) (Result, error) {
 	i := f.lend()
+	if i == nil {
+		return Result{}, throttle()
+	}
 	ctx, end := context.WithCancelCause(f.service.life)
 	defer end(nil)
 	who := dispatch.Invocation{Function: f.Name, ID: id, Kill: func() {
@@ -51,7 +54,7 @@ func (f *function) invoke(id string, payload []byte) Result {
 		r = ended(who, payload, r)
 	}
 	f.giveBack(i)
-	return r
+	return r, nil
 }
 
 // failed writes the lines of a failure and makes it a result.
@@ -65,9 +68,13 @@ func (f *function) failed(id string, failed *failure) Result {
 	return Result{RequestID: id, Payload: body, Failed: true}
 }
 
+// lend gives nil when as many instances are at work as may be.
 func (f *function) lend() *instance {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.Reserved != nil && f.loans >= *f.Reserved {
+		return nil
+	}
 	f.loans++
 	if n := len(f.idle); n > 0 { // the one used last, so that a quiet function keeps to one instance
 		i := f.idle[n-1]

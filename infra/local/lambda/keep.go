@@ -11,13 +11,14 @@ import (
 
 // effect is what a call or an attempt does to the events that nobody waits for, or a batch to a stream's mapping.
 type effect struct {
-	Event    *event    `json:",omitempty"`
-	Failed   string    `json:",omitempty"` // the id of an event,
-	Attempts int       `json:",omitempty"` // that failed so often
-	Next     time.Time `json:",omitzero"`  // and will be tried again then
-	Ended    string    `json:",omitempty"` // the id of an event
-	Mapping  string    `json:",omitempty"` // the id of a mapping
-	Position uint64    `json:",omitempty"` // up to which its stream is done with
+	Event     *event    `json:",omitempty"`
+	Failed    string    `json:",omitempty"` // the id of an event,
+	Attempts  int       `json:",omitempty"` // that failed so often,
+	Throttles int       `json:",omitempty"` // and so often found no instance,
+	Next      time.Time `json:",omitzero"`  // and will be tried again then
+	Ended     string    `json:",omitempty"` // the id of an event
+	Mapping   string    `json:",omitempty"` // the id of a mapping
+	Position  uint64    `json:",omitempty"` // up to which its stream is done with
 }
 
 // do keeps an effect and makes it.
@@ -43,7 +44,7 @@ func (s *Service) make(e effect) {
 		s.events[e.Event.ID] = e.Event
 	}
 	if v := s.events[e.Failed]; v != nil {
-		v.Attempts, v.Next = e.Attempts, e.Next
+		v.Attempts, v.Throttles, v.Next = e.Attempts, e.Throttles, e.Next
 	}
 	delete(s.events, e.Ended)
 	if e.Mapping != "" {

@@ -49,6 +49,7 @@ type Function struct {
 	Variables map[string]string
 	Factory   Factory
 	Async     Async
+	Reserved  *int // invocations at a time; nil: as many as come
 	// Log takes a line for the function's log group.
 	Log func(line string)
 }
@@ -157,7 +158,7 @@ func (s *Service) invoke(name string, payload []byte) (Result, error) {
 	if err := context.Cause(s.life); err != nil {
 		return Result{}, fmt.Errorf("invoking %s: %w", name, err)
 	}
-	return f.invoke(s.requestID(), payload), nil
+	return f.invoke(s.requestID(), payload)
 }
 
 // Instances counts a function's cold starts, and its instances at work and in waiting.

@@ -4,10 +4,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/aws/aws-lambda-go/events"
 
 	"loophub/infra/local/pattern"
+	"loophub/infra/local/retry"
 	"loophub/infra/local/work"
 )
 
@@ -26,7 +28,8 @@ type QueueMapping struct {
 	SourceARN   string
 	Queue       Queue
 	BatchSize   int
-	Report      bool // ReportBatchItemFailures
+	Window      time.Duration // how long a batch may take to fill; 0: it does not wait
+	Report      bool          // ReportBatchItemFailures
 	Filters     []pattern.Pattern
 	Concurrency int // batches at a time, 0: as many as Lambda begins with
 }
@@ -34,10 +37,23 @@ type QueueMapping struct {
 // initialConcurrency is how many batches Lambda reads at a time from a queue that has just become busy.
 const initialConcurrency = 5
 
+// perReceive is how many messages a receive gives at most.
+const perReceive = 10
+
+// queuePoller takes one batch at a time out of a queue.
 type queuePoller struct {
 	QueueMapping
 	function *function
 	service  *Service
+	pause    pause
+	held     []heldMessage // received, on the way into a batch
+	since    time.Time     // when the first of them was
+}
+
+// heldMessage is a message with its JSON.
+type heldMessage struct {
+	events.SQSMessage
+	text []byte
 }
 
 // MapQueue starts a mapping.
@@ -49,10 +65,11 @@ func (s *Service) MapQueue(m QueueMapping) error {
 	if m.Concurrency == 0 {
 		m.Concurrency = initialConcurrency
 	}
-	p := &queuePoller{QueueMapping: m, function: f, service: s}
 	loops := make([]*work.Loop, m.Concurrency)
 	for i := range loops {
+		p := &queuePoller{QueueMapping: m, function: f, service: s}
 		loops[i] = s.keep(work.NewLoop(s.cfg.Tracker, fmt.Sprintf("poller %d %s → %s", i, m.SourceARN, f.Name), p.step))
+		p.pause = pause{timers: s.cfg.Timers, wake: loops[i].Wake}
 	}
 	wake := func() {
 		for _, l := range loops {
@@ -66,48 +83,98 @@ func (s *Service) MapQueue(m QueueMapping) error {
 	return nil
 }
 
-// step receives and delivers one batch. What fails stays in the queue and returns when its visibility time-out is over.
+// step receives once and delivers what makes a batch. What fails stays in the queue and returns when its visibility
+// time-out is over.
 func (p *queuePoller) step() bool {
-	if p.service.life.Err() != nil {
+	if p.service.life.Err() != nil || !p.pause.over() {
 		return false
 	}
-	received, err := p.Queue.Receive(p.BatchSize)
+	received, err := p.receive()
 	if err != nil {
 		p.function.Log(fmt.Sprintf("receiving from %s: %v", p.SourceARN, err))
 		return false
 	}
-	if len(received) == 0 {
-		return false
+	batch := p.fill()
+	if len(batch) == 0 {
+		return received > 0
 	}
-	var batch []events.SQSMessage
-	for _, m := range received {
-		if p.fits(m) {
-			batch = append(batch, m)
-		} else { // as on AWS, a filter deletes what it does not let through
-			p.delete(m)
+	if p.Window > 0 && len(batch) < p.BatchSize && len(batch) == len(p.held) {
+		if received > 0 {
+			return true // there may be more
+		}
+		if until := p.since.Add(p.Window); p.pause.timers.Now().Before(until) {
+			p.pause.at(until)
+			return false
 		}
 	}
-	if len(batch) > 0 {
-		p.deliver(batch)
-	}
-	return true
+	p.held = p.held[len(batch):]
+	p.since = p.pause.timers.Now()
+	p.deliver(batch)
+	return p.pause.over()
 }
 
-func (p *queuePoller) deliver(batch []events.SQSMessage) {
-	payload, err := json.Marshal(events.SQSEvent{Records: batch})
+// receive takes what the batch still lacks, and what one receive gives.
+func (p *queuePoller) receive() (received int, err error) {
+	room := min(perReceive, p.BatchSize-len(p.held))
+	if room <= 0 {
+		return 0, nil
+	}
+	messages, err := p.Queue.Receive(room)
 	if err != nil {
-		p.function.Log(fmt.Sprintf("encoding messages of %s: %v", p.SourceARN, err))
+		return 0, err
+	}
+	if len(p.held) == 0 {
+		p.since = p.pause.timers.Now()
+	}
+	for _, m := range messages {
+		if !p.fits(m) { // as on AWS, a filter deletes what it does not let through
+			p.delete(m)
+			continue
+		}
+		text, err := json.Marshal(m)
+		if err != nil {
+			return 0, fmt.Errorf("encoding message %s: %w", m.MessageId, err)
+		}
+		p.held = append(p.held, heldMessage{m, text})
+	}
+	return len(messages), nil
+}
+
+// fill picks the messages of the next batch, by number and size.
+func (p *queuePoller) fill() []heldMessage {
+	size := 0
+	for i, m := range p.held {
+		if size += len(m.text) + 1; i == p.BatchSize || i > 0 && size > MaxPayload-envelope {
+			return p.held[:i]
+		}
+	}
+	return p.held
+}
+
+func (p *queuePoller) deliver(batch []heldMessage) {
+	payload := []byte(`{"Records":[`)
+	for i, m := range batch {
+		if i > 0 {
+			payload = append(payload, ',')
+		}
+		payload = append(payload, m.text...)
+	}
+	result, err := p.service.invoke(p.function.Name, append(payload, "]}"...))
+	if retry.Throttled(err) { // the messages count as received all the same
+		p.pause.longer()
+	}
+	if err != nil {
 		return
 	}
-	result, err := p.service.invoke(p.function.Name, payload)
-	if err != nil || result.Failed {
+	p.pause.end()
+	if result.Failed {
 		return
 	}
 	var failed []string
 	if p.Report {
 		ids, ok := failedItems(result.Payload)
 		known := func(id string) bool {
-			return slices.ContainsFunc(batch, func(m events.SQSMessage) bool { return m.MessageId == id })
+			return slices.ContainsFunc(batch, func(m heldMessage) bool { return m.MessageId == id })
 		}
 		if !ok || slices.ContainsFunc(ids, func(id string) bool { return !known(id) }) {
 			return
@@ -116,7 +183,7 @@ func (p *queuePoller) deliver(batch []events.SQSMessage) {
 	}
 	for _, m := range batch {
 		if !slices.Contains(failed, m.MessageId) {
-			p.delete(m)
+			p.delete(m.SQSMessage)
 		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"loophub/infra/local/pattern"
+	"loophub/infra/local/retry"
 	"loophub/infra/local/work"
 )
 
@@ -38,16 +39,22 @@ type StreamMapping struct {
 	SourceARN  string
 	Stream     Stream
 	BatchSize  int
-	FromLatest bool // StartingPosition LATEST, else TRIM_HORIZON
+	Window     time.Duration // how long a batch may take to fill; 0: it does not wait
+	FromLatest bool          // StartingPosition LATEST, else TRIM_HORIZON
 	Bisect     bool
-	Report     bool // ReportBatchItemFailures
-	Retries    int
-	MaxAge     time.Duration
+	Report     bool              // ReportBatchItemFailures
+	Retries    int               // below zero: until the record is too old
+	MaxAge     time.Duration     // 0: as long as the stream keeps records
 	Shards     int               // how many the stream has, each read by itself; 0 is one
 	Filters    []pattern.Pattern // any may fit; none lets everything through
 	// Failure takes what was given up, by object key; nil drops it.
 	Failure func(key string, record []byte) error
+	// Whole tells that the failure destination takes the records themselves with it, as a bucket does and a queue doesn't.
+	Whole bool
 }
+
+// streamRetention is how long a stream keeps its records.
+const streamRetention = 24 * time.Hour
 
 // shardID is the id of a shard.
 func shardID(n int) string { return fmt.Sprintf("shardId-00000000000000000000-local%03d", n) }
@@ -60,9 +67,19 @@ type streamPoller struct {
 	function *function
 	service  *Service
 	shard    int
-	position uint64   // of the last record read
-	done     uint64   // of the last that need not be read again
-	ahead    []Record // read and not yet dealt with
+	pause    pause
+	position uint64    // of the last record read
+	done     uint64    // of the last that need not be read again
+	ahead    []Record  // read and not yet dealt with
+	since    time.Time // when the first of them was read
+	batch    int       // how many of them are the batch at hand
+	parts    []part    // of the batch at hand, the next one last
+}
+
+// part is what is left of a batch that was delivered, or bisected. Parts are done with in the order of their records.
+type part struct {
+	records  []Record
+	failures int
 }
 
 // MapStream starts a mapping.
@@ -74,12 +91,16 @@ func (s *Service) MapStream(m StreamMapping) error {
 	m.Shards = max(m.Shards, 1)
 	for n := range m.Shards {
 		p := &streamPoller{StreamMapping: m, function: f, service: s, shard: n}
+		if p.MaxAge <= 0 {
+			p.MaxAge = streamRetention
+		}
 		var err error
 		if p.position, err = s.begin(p); err != nil {
 			return fmt.Errorf("mapping %s: %w", m.SourceARN, err)
 		}
 		p.done = p.position
 		loop := s.keep(work.NewLoop(s.cfg.Tracker, fmt.Sprintf("poller %d %s → %s", n, m.SourceARN, f.Name), p.step))
+		p.pause = pause{timers: s.cfg.Timers, wake: loop.Wake}
 		m.Stream.Watch(loop.Wake)
 		loop.Wake()
 	}
@@ -96,34 +117,70 @@ func (p *streamPoller) mine(r Record) bool {
 	return int(h.Sum32()%uint32(p.Shards)) == p.shard
 }
 
-// step deals with one batch. Its records leave only when the batch is done with: delivered, or given up.
+// step makes one delivery. The records of a batch leave only when it is done with: delivered, or given up.
 func (p *streamPoller) step() bool {
-	if len(p.ahead) < p.BatchSize {
-		records, err := p.Stream.Records(p.position, readAhead)
+	if !p.pause.over() {
+		return false
+	}
+	if len(p.parts) == 0 {
+		more, err := p.read()
 		if err != nil {
 			p.function.Log(fmt.Sprintf("reading %s: %v", p.SourceARN, err))
 			return false
 		}
-		if len(records) > 0 {
-			p.position = records[len(records)-1].Position
+		batch := p.fill()
+		if len(batch) == 0 {
+			return more
 		}
-		for _, r := range records {
-			if p.mine(r) && p.fits(r) {
-				p.ahead = append(p.ahead, r)
-			}
-		}
-		if len(p.ahead) == 0 && p.position-p.done >= readAhead { // what the filter drops need not be read again for ever
-			p.reached(p.position)
-		}
-		if len(records) == 0 && len(p.ahead) == 0 {
+		if p.waits(batch) {
 			return false
 		}
+		p.batch, p.parts = len(batch), []part{{records: batch}}
 	}
-	batch := p.fill()
-	if len(batch) > 0 && !p.deliver(batch, 0) {
+	next := len(p.parts) - 1
+	this := p.parts[next]
+	p.parts = p.parts[:next]
+	if !p.deliver(this) {
 		return false
 	}
-	p.ahead = p.ahead[len(batch):]
+	if len(p.parts) == 0 {
+		p.ahead, p.batch = p.ahead[p.batch:], 0
+		p.since = p.pause.timers.Now()
+	}
+	return p.pause.over()
+}
+
+// read looks for records where there are too few for a batch; more tells that there were some.
+func (p *streamPoller) read() (more bool, err error) {
+	if len(p.ahead) >= p.BatchSize {
+		return true, nil
+	}
+	records, err := p.Stream.Records(p.position, readAhead)
+	if err != nil || len(records) == 0 {
+		return false, err
+	}
+	p.position = records[len(records)-1].Position
+	if len(p.ahead) == 0 {
+		p.since = p.pause.timers.Now()
+	}
+	for _, r := range records {
+		if p.mine(r) && p.fits(r) {
+			p.ahead = append(p.ahead, r)
+		}
+	}
+	if len(p.ahead) == 0 && p.position-p.done >= readAhead { // what the filter drops need not be read again for ever
+		p.reached(p.position)
+	}
+	return true, nil
+}
+
+// waits tells whether a batch may yet fill, and comes back when its window is over.
+func (p *streamPoller) waits(batch []Record) bool {
+	until := p.since.Add(p.Window)
+	if len(batch) == p.BatchSize || len(batch) < len(p.ahead) || !p.pause.timers.Now().Before(until) {
+		return false
+	}
+	p.pause.at(until)
 	return true
 }
 
@@ -148,39 +205,45 @@ func (p *streamPoller) fits(r Record) bool {
 		slices.ContainsFunc(p.Filters, func(f pattern.Pattern) bool { return f.Match(r.Event) })
 }
 
-// deliver invokes the function until the batch is done with. It is false when the service stops in between. Retries
-// follow at once: AWS waits in between, for a time that it does not publish.
-func (p *streamPoller) deliver(batch []Record, failures int) bool {
-	for {
-		batch = p.expire(batch, failures)
-		if len(batch) == 0 {
-			return true
-		}
-		result, err := p.service.invoke(p.function.Name, payloadOf(batch))
-		if err != nil || result.Failed && p.service.life.Err() != nil { // stopping
-			return false
-		}
-		rest := batch
-		if !result.Failed {
-			rest = p.remaining(batch, result.Payload)
-			if p.passed(batch[:len(batch)-len(rest)]); len(rest) == 0 {
-				return true
-			}
-		}
-		failures++
-		progress := len(rest) < len(batch)
-		switch {
-		case failures > p.Retries:
-			p.giveUp("RetryAttemptsExhausted", rest, failures, result)
-			p.passed(rest)
-			return true
-		case p.Bisect && !progress && len(batch) > 1:
-			// Splitting costs no retry: both halves start with the tries that the whole had left before.
-			half := len(batch) / 2
-			return p.deliver(batch[:half], failures-1) && p.deliver(batch[half:], failures-1)
-		}
-		batch = rest
+// deliver invokes the function once, and leaves among the parts what has yet to be tried again. It is false when the
+// function could not be invoked: the service stops, or no instance is free, which counts as no try. Retries follow at once,
+// those without end after a pause: AWS waits in between, for times that it does not publish.
+func (p *streamPoller) deliver(this part) bool {
+	batch := p.expire(this)
+	if len(batch) == 0 {
+		return true
 	}
+	result, err := p.service.invoke(p.function.Name, payloadOf(batch))
+	if err != nil || result.Failed && p.service.life.Err() != nil {
+		p.parts = append(p.parts, part{batch, this.failures})
+		if retry.Throttled(err) {
+			p.pause.longer()
+		}
+		return false
+	}
+	rest := batch
+	if !result.Failed {
+		p.pause.end()
+		rest = p.remaining(batch, result.Payload)
+		if p.passed(batch[:len(batch)-len(rest)]); len(rest) == 0 {
+			return true
+		}
+	}
+	failures, half := this.failures+1, len(batch)/2
+	switch {
+	case p.Retries >= 0 && failures > p.Retries:
+		p.giveUp("RetryAttemptsExhausted", rest, failures, result)
+		p.passed(rest)
+	case p.Bisect && len(rest) == len(batch) && len(batch) > 1:
+		// Splitting costs no retry: both halves start with the tries that the whole had left before.
+		p.parts = append(p.parts, part{batch[half:], this.failures}, part{batch[:half], this.failures})
+	default:
+		p.parts = append(p.parts, part{rest, failures})
+		if p.Retries < 0 {
+			p.pause.longer()
+		}
+	}
+	return true
 }
 
 // remaining reads a partial batch response: everything from the lowest failed record on is tried again. What can't be
@@ -230,22 +293,19 @@ func failedItems(reply []byte) (ids []string, ok bool) {
 }
 
 // expire gives up the records that are too old.
-func (p *streamPoller) expire(batch []Record, failures int) []Record {
-	if p.MaxAge <= 0 {
-		return batch
-	}
+func (p *streamPoller) expire(this part) []Record {
 	now, n := p.service.cfg.Timers.Now(), 0
-	for n < len(batch) && now.Sub(batch[n].At) > p.MaxAge {
+	for n < len(this.records) && now.Sub(this.records[n].At) > p.MaxAge {
 		n++
 	}
 	if n > 0 {
-		p.giveUp("RecordAgeExceeded", batch[:n], failures, Result{RequestID: p.service.requestID()})
-		p.passed(batch[:n])
+		p.giveUp("RecordAgeExceeded", this.records[:n], this.failures, Result{RequestID: p.service.requestID()})
+		p.passed(this.records[:n])
 	}
-	return batch[n:]
+	return this.records[n:]
 }
 
-// giveUp sends the records to the failure destination. An S3 destination gets them whole.
+// giveUp sends the records to the failure destination.
 // https://docs.aws.amazon.com/lambda/latest/dg/services-dynamodb-errors.html, read 2026-11.
 func (p *streamPoller) giveUp(condition string, batch []Record, invocations int, last Result) {
 	if p.Failure == nil {
@@ -267,7 +327,9 @@ func (p *streamPoller) giveUp(condition string, batch []Record, invocations int,
 			"batchSize":                       len(batch),
 			"streamArn":                       p.SourceARN,
 		},
-		"payload": string(payloadOf(batch)),
+	}
+	if p.Whole {
+		record["payload"] = string(payloadOf(batch))
 	}
 	if invocations > 0 {
 		response := responseContext{StatusCode: http.StatusOK, Version: version}

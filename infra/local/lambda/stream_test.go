@@ -66,7 +66,7 @@ func stream(t *testing.T, change func(m *StreamMapping), before ...string) (*ben
 	source := &memory{now: b.clock.Now}
 	source.add(before...)
 	failures := &[]given{}
-	m := StreamMapping{ID: "uuid", Function: "f", SourceARN: "arn:stream", Stream: source, BatchSize: 3, Retries: 2, Report: true,
+	m := StreamMapping{ID: "uuid", Function: "f", SourceARN: "arn:stream", Stream: source, BatchSize: 3, Retries: 2, Report: true, Whole: true,
 		Failure: func(key string, body []byte) error {
 			g := given{Key: key}
 			*failures = append(*failures, g)

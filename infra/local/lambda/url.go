@@ -17,6 +17,7 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 
 	"loophub/infra/local/dispatch"
+	"loophub/infra/local/retry"
 )
 
 // URL describes a function URL.
@@ -53,6 +54,9 @@ func (s *Service) Handler(u URL) http.Handler {
 		switch {
 		case errors.As(err, &e) && e.Status == http.StatusRequestEntityTooLarge:
 			refuse(w, e.Status, tooLarge)
+		case retry.Throttled(err):
+			w.Header().Set("X-Amzn-Errortype", e.Code)
+			refuse(w, e.Status, e.Message)
 		case err != nil || result.Failed:
 			if result.Failed {
 				w.Header().Set("X-Amzn-Requestid", result.RequestID)

@@ -19,10 +19,31 @@ type Pattern struct {
 type field struct {
 	nested   *Pattern
 	matchers []matcher
+	wild     bool // one of the matchers is a wildcard
 }
 
 // matcher tests one value; present is false when the event lacks the field.
 type matcher func(value any, present bool) bool
+
+// ParseFilter reads a filter of Lambda's event source mappings, which know no wildcards.
+// https://docs.aws.amazon.com/lambda/latest/dg/invocation-eventfiltering.html, read 2026-11.
+func ParseFilter(text []byte) (Pattern, error) {
+	p, err := Parse(text)
+	if err == nil && p.wild() {
+		err = fmt.Errorf("reading filter: Lambda's filters know no wildcards")
+	}
+	return p, err
+}
+
+// wild tells whether a wildcard stands anywhere in the pattern.
+func (p Pattern) wild() bool {
+	for _, f := range p.fields {
+		if f.wild || f.nested != nil && f.nested.wild() {
+			return true
+		}
+	}
+	return slices.ContainsFunc(p.either, Pattern.wild)
+}
 
 // Parse reads a pattern and refuses every matcher that it does not know.
 func Parse(text []byte) (Pattern, error) {
@@ -92,6 +113,7 @@ func parseField(v any) (field, error) {
 				return field{}, err
 			}
 			f.matchers = append(f.matchers, m)
+			f.wild = f.wild || isWild(e)
 		}
 		if len(f.matchers) == 0 {
 			return field{}, fmt.Errorf("an empty list matches nothing")
@@ -99,6 +121,12 @@ func parseField(v any) (field, error) {
 		return f, nil
 	}
 	return field{}, fmt.Errorf("expected a list or an object, got %v", v)
+}
+
+func isWild(v any) bool {
+	m, _ := v.(map[string]any)
+	_, wild := m["wildcard"]
+	return wild || m["anything-but"] != nil && isWild(m["anything-but"])
 }
 
 func parseMatcher(v any) (matcher, error) {
@@ -148,6 +176,9 @@ func parseText(name string, argument any) (matcher, error) {
 	if !ok {
 		return nil, fmt.Errorf("%s: expected a text, got %v", name, argument)
 	}
+	if name == "wildcard" && (strings.Contains(want, "**") || strings.Contains(want, `\`)) {
+		return nil, fmt.Errorf("wildcard: AWS refuses ** and the local cloud knows no escapes: %q", want)
+	}
 	test := map[string]func(have, want string) bool{
 		"prefix":             strings.HasPrefix,
 		"suffix":             strings.HasSuffix,
@@ -183,6 +214,11 @@ func wildcard(have, want string) bool {
 
 func parseAnythingBut(argument any) (matcher, error) {
 	if nested, ok := argument.(map[string]any); ok {
+		for name := range nested {
+			if !slices.Contains([]string{"prefix", "suffix", "equals-ignore-case", "wildcard"}, name) {
+				return nil, fmt.Errorf("anything-but: the local cloud does not know the matcher %q within", name)
+			}
+		}
 		m, err := parseMatcher(nested)
 		if err != nil {
 			return nil, fmt.Errorf("anything-but: %w", err)
@@ -195,8 +231,10 @@ func parseAnythingBut(argument any) (matcher, error) {
 	}
 	var none []matcher
 	for _, v := range list {
-		if _, ok := v.(map[string]any); ok {
-			return nil, fmt.Errorf("anything-but: expected values, got %v", v)
+		switch v.(type) {
+		case string, json.Number:
+		default:
+			return nil, fmt.Errorf("anything-but: expected texts or numbers, got %v", v)
 		}
 		none = append(none, equal(v))
 	}
@@ -207,8 +245,8 @@ func parseAnythingBut(argument any) (matcher, error) {
 
 func parseNumeric(argument any) (matcher, error) {
 	list, ok := argument.([]any)
-	if !ok || len(list) == 0 || len(list)%2 != 0 {
-		return nil, fmt.Errorf("numeric: expected pairs of comparison and number, got %v", argument)
+	if !ok || len(list) != 2 && len(list) != 4 {
+		return nil, fmt.Errorf("numeric: expected one or two pairs of comparison and number, got %v", argument)
 	}
 	var tests []func(*big.Rat) bool
 	for i := 0; i < len(list); i += 2 {

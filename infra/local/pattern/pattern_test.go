@@ -78,9 +78,30 @@ func TestParseRefuses(t *testing.T) {
 		`{"a":[{"numeric":[">","1"]}]}`:                 "no number",
 		`{"a":[{"prefix":"x","suffix":"y"}]}`:           "one matcher",
 		`{"$or":{"a":["b"]}}`:                           "expected a list",
+		`{"a":[{"wildcard":"x**y"}]}`:                   "refuses **",
+		`{"a":[{"wildcard":"x\\\\*"}]}`:                 "no escapes",
+		`{"a":[{"anything-but":{"numeric":["=",1]}}]}`:  `matcher "numeric" within`,
+		`{"a":[{"anything-but":[true]}]}`:               "texts or numbers",
+		`{"a":[{"numeric":[">",1,"<",9,"=",5]}]}`:       "one or two pairs",
 	} {
 		if _, err := Parse([]byte(pattern)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want an error with %q", pattern, err, want)
+		}
+	}
+}
+
+func TestFiltersKnowNoWildcards(t *testing.T) {
+	for pattern, refused := range map[string]bool{
+		`{"a":[{"wildcard":"x*"}]}`:                            true,
+		`{"a":{"b":["x",{"wildcard":"x*"}]}}`:                  true,
+		`{"$or":[{"a":["x"]},{"b":[{"wildcard":"x"}]}]}`:       true,
+		`{"a":[{"anything-but":{"wildcard":"x*"}}]}`:           true,
+		`{"wildcard":["x"],"b":[{"prefix":"wildcard"}]}`:       false,
+		`{"dynamodb":{"NewImage":{"q":[{"exists":true}]}}}`:    false,
+		`{"a":[{"anything-but":["wildcard"]},{"suffix":"x"}]}`: false,
+	} {
+		if _, err := ParseFilter([]byte(pattern)); (err != nil) != refused {
+			t.Errorf("%s: %v", pattern, err)
 		}
 	}
 }

@@ -1,4 +1,4 @@
-// Package s3 is Amazon S3 with whole objects: put, get, head, delete, expiry.
+// Package s3 is Amazon S3 with whole objects: put, get, head, delete, list, expiry.
 package s3
 
 import (
@@ -67,7 +67,7 @@ func New(c clock.Clock, may func(string, dispatch.Need) bool, buckets []Bucket) 
 
 var actions = map[string]string{
 	"PutObject": "s3:PutObject", "GetObject": "s3:GetObject", "HeadObject": "s3:GetObject",
-	"DeleteObject": "s3:DeleteObject",
+	"DeleteObject": "s3:DeleteObject", listObjects: "s3:ListBucket",
 }
 
 // Operations lists what is implemented.
@@ -77,8 +77,11 @@ func Operations() []string { return slices.Sorted(maps.Keys(actions)) }
 func (s *Service) Needs(c dispatch.Call) ([]dispatch.Need, error) {
 	action, ok := actions[c.Operation]
 	name, key := address(c.Request)
-	if !ok || key == "" {
+	if !ok || (key == "") != (c.Operation == listObjects) {
 		return nil, dispatch.Unimplemented(c)
+	}
+	if c.Operation == listObjects {
+		return []dispatch.Need{{Action: action, Resource: "arn:aws:s3:::" + name}}, nil
 	}
 	return []dispatch.Need{{Action: action, Resource: "arn:aws:s3:::" + name + "/" + key}}, nil
 }
@@ -102,6 +105,8 @@ func (s *Service) Serve(_ context.Context, c dispatch.Call) (dispatch.Reply, err
 		return s.put(b, key, c)
 	case "GetObject", "HeadObject":
 		return s.get(b, key, c, mayList)
+	case listObjects:
+		return s.list(b, c)
 	case "DeleteObject":
 		if _, there := b.objects[key]; there {
 			if err := s.change(b, effect{Key: []byte(key)}); err != nil {

@@ -164,7 +164,7 @@ func TestRefusals(t *testing.T) {
 		_, err = b.PutObject(b.t.Context(), &client.PutObjectInput{Bucket: bucket, Key: aws.String("k"), Body: strings.NewReader("x"),
 			ServerSideEncryption: types.ServerSideEncryptionAwsKms})
 		b.refused(err, "NotImplemented")
-		_, err = b.ListObjectsV2(b.t.Context(), &client.ListObjectsV2Input{Bucket: bucket})
+		_, err = b.ListObjectVersions(b.t.Context(), &client.ListObjectVersionsInput{Bucket: bucket})
 		b.refused(err, "UnknownOperationException")
 		_, err = b.CreateMultipartUpload(b.t.Context(), &client.CreateMultipartUploadInput{Bucket: bucket, Key: aws.String("k")})
 		b.refused(err, "UnknownOperationException")

@@ -16,7 +16,10 @@ func TestMomentsSurvive(t *testing.T) {
 	var ran []int
 	start := func(at time.Time, kept [][]byte) (*Scheduler, *clock.Offset) {
 		c := clock.Stopped(at)
-		s, err := New(c, []Schedule{{Name: "tick", Expression: "rate(10 minutes)", Fire: func(at time.Time) { ran = append(ran, int(at.Sub(noon).Minutes())) }}})
+		s, err := New(c, []Schedule{{Name: "tick", Expression: "rate(10 minutes)", Invoke: func(at time.Time) error {
+			ran = append(ran, int(at.Sub(noon).Minutes()))
+			return nil
+		}}})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -2,6 +2,7 @@
 package scheduler
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
 	"strconv"
@@ -9,16 +10,21 @@ import (
 	"time"
 
 	"loophub/infra/local/clock"
+	"loophub/infra/local/dispatch"
 	"loophub/infra/local/journal"
+	"loophub/infra/local/retry"
 )
 
-// Schedule calls Fire at each full period since the start.
+// Schedule starts its target at each full period since the start.
 type Schedule struct {
-	Name       string
+	Name, ARN  string
+	Target     string // ARN
 	Expression string // "rate(5 minutes)"
-	// Fire starts the target with the moment that the schedule stands for. It returns at once and reports nothing:
-	// dead letters are the wiring's business.
-	Fire func(scheduled time.Time)
+	Retry      retry.Policy
+	// Invoke starts the target with the moment that the schedule stands for, and returns at once.
+	Invoke func(scheduled time.Time) error
+	// Bury takes what could not be started, with what is known about it. Nil: it is lost, as on AWS.
+	Bury func(scheduled time.Time, about map[string]string) error
 }
 
 // Scheduler runs schedules.
@@ -148,7 +154,7 @@ func (s *Scheduler) next(i int, t time.Time) {
 	period := s.entries[i].period
 	at := s.start.Add(max(period, (t.Sub(s.start) + period - 1).Truncate(period)))
 	s.withdraw[i] = s.timers.At(at, func() {
-		s.entries[i].Fire(at)
+		s.try(s.entries[i].Schedule, at, 0)
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		// A clock that jumped over several periods runs once, as Scheduler does not make up for lost time.
@@ -158,6 +164,37 @@ func (s *Scheduler) next(i int, t time.Time) {
 			s.next(i, now.Add(1))
 		}
 	})
+}
+
+// try starts the target. What may pass is tried again, the rest goes to the dead letters.
+// https://docs.aws.amazon.com/scheduler/latest/UserGuide/configuring-schedule-dlq.html, read 2026-11.
+func (s *Scheduler) try(d Schedule, at time.Time, retries int) {
+	s.mu.Lock()
+	stopped := s.stopped
+	s.mu.Unlock()
+	if stopped {
+		return
+	}
+	err := d.Invoke(at)
+	if err == nil {
+		return
+	}
+	about := map[string]string{"SCHEDULE_ARN": d.ARN, "TARGET_ARN": d.Target, "SCHEDULED_TIME": at.UTC().Format(time.RFC3339),
+		"ERROR_CODE": "InternalFailure", "ERROR_MESSAGE": err.Error(), "RETRY_ATTEMPTS": strconv.Itoa(retries), "IS_PAYLOAD_TRUNCATED": "false"}
+	if e, ok := errors.AsType[*dispatch.Error](err); ok {
+		about["ERROR_CODE"], about["ERROR_MESSAGE"] = e.Code, e.Message
+	}
+	if retry.Passing(err) {
+		next, exhausted := d.Retry.Next(retries, at, s.timers.Now())
+		if exhausted == "" {
+			s.timers.At(next, func() { s.try(d, at, retries+1) })
+			return
+		}
+		about["EXHAUSTED_RETRY_CONDITION"] = exhausted
+	}
+	if d.Bury != nil {
+		_ = d.Bury(at, about) // a dead-letter queue that refuses too loses it, as on AWS
+	}
 }
 
 func later(a, b time.Time) time.Time {

@@ -3,7 +3,6 @@ package sns
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -13,6 +12,7 @@ import (
 	"loophub/infra/local/clock"
 	"loophub/infra/local/dispatch"
 	"loophub/infra/local/journal"
+	"loophub/infra/local/retry"
 	"loophub/infra/local/work"
 )
 
@@ -143,7 +143,7 @@ func (s *Service) deliverNext() bool {
 		return true
 	}
 	wait, again := backoff(a.Tries)
-	if !again || ours(err) {
+	if !again || !retry.Passing(err) {
 		s.bury(a)
 		s.over(a)
 		return true
@@ -166,12 +166,6 @@ func (s *Service) again(a *attempt) {
 	s.pending = append(s.pending, a)
 	s.mu.Unlock()
 	s.loop.Wake()
-}
-
-// ours tells a failure that no attempt will mend: the function is gone, or does not let the topic invoke it.
-func ours(err error) bool {
-	e, ok := errors.AsType[*dispatch.Error](err)
-	return ok && e.Status < http.StatusInternalServerError && e.Status != http.StatusTooManyRequests
 }
 
 // backoff says how long to wait after the given number of attempts, if at all: the policy for endpoints that AWS

@@ -13,7 +13,7 @@ import (
 type effect struct {
 	Queue   string     // ARN
 	Created time.Time  `json:",omitzero"`
-	Serial  uint64     `json:",omitempty"` // the last number given out, in a dump
+	Serial  uint64     `json:",omitempty"` // the last number given out
 	Sent    []*message `json:",omitempty"`
 	Taken   []uint64   `json:",omitempty"` // received
 	At      time.Time  `json:",omitzero"`  // when
@@ -22,11 +22,19 @@ type effect struct {
 	Grave   string     `json:",omitempty"` // ARN of the dead-letter queue
 	Deleted []uint64   `json:",omitempty"`
 	Hidden  []hiding   `json:",omitempty"`
+	Moved   []moving   `json:",omitempty"` // by a task
+	Task    *task      `json:",omitempty"` // as it is now
 }
 
 type hiding struct {
 	Serial uint64
 	Until  time.Time
+}
+
+// moving is a message that becomes another one in another queue.
+type moving struct {
+	Serial, New uint64
+	To          string // ARN
 }
 
 // kept is a message in the journal.
@@ -38,6 +46,7 @@ type kept struct {
 	Sender     string               `json:",omitempty"`
 	Sent       time.Time
 	First      time.Time `json:",omitzero"`
+	Last       time.Time `json:",omitzero"`
 	Receives   int       `json:",omitempty"`
 	Returns    time.Time `json:",omitzero"`
 	InFlight   bool      `json:",omitempty"`
@@ -45,7 +54,8 @@ type kept struct {
 }
 
 func (m *message) MarshalJSON() (text []byte, err error) {
-	k := kept{m.serial, m.body, m.attributes, m.trace, m.sender, m.sent, m.first, m.receives, m.returns, m.inFlight, m.source}
+	k := kept{m.serial, m.body, m.attributes, m.trace, m.sender, m.sent, m.first, m.last, m.receives, m.returns,
+		m.inFlight, m.source}
 	err = journal.Write(func(record []byte) error { text = record; return nil }, k)
 	return text, err
 }
@@ -55,7 +65,7 @@ func (m *message) UnmarshalJSON(text []byte) error {
 	if err := journal.Read(text, &k); err != nil {
 		return err
 	}
-	*m = message{messageID(k.Serial), k.Serial, k.Body, k.Attributes, k.Trace, k.Sender, k.Sent, k.First, k.Receives, k.Returns,
+	*m = message{messageID(k.Serial), k.Serial, k.Body, k.Attributes, k.Trace, k.Sender, k.Sent, k.First, k.Last, k.Receives, k.Returns,
 		k.InFlight, k.Source, -1}
 	return nil
 }
@@ -70,6 +80,7 @@ func (s *Service) do(q *queue, e effect) error {
 }
 
 func (s *Service) make(q *queue, e effect) error {
+	s.serial = max(s.serial, e.Serial)
 	for _, m := range e.Sent {
 		s.serial = max(s.serial, m.serial)
 		q.add(m)
@@ -80,7 +91,10 @@ func (s *Service) make(q *queue, e effect) error {
 			return err
 		}
 		m.receives++
-		m.inFlight = true
+		if m.last = e.At; !m.inFlight {
+			m.inFlight = true
+			q.inFlight++
+		}
 		if m.first.IsZero() {
 			m.first = e.At
 		}
@@ -103,6 +117,33 @@ func (s *Service) make(q *queue, e effect) error {
 		}
 		q.hide(m, h.Until)
 	}
+	return s.shift(q, e)
+}
+
+// shift moves messages as a task does, and notes how the task stands.
+func (s *Service) shift(q *queue, e effect) error {
+	for _, v := range e.Moved {
+		m, err := q.find(v.Serial)
+		if err != nil {
+			return err
+		}
+		to, err := s.kept(v.To)
+		if err != nil {
+			return err
+		}
+		q.remove(m)
+		to.add(&message{id: messageID(v.New), serial: v.New, body: m.body, attributes: m.attributes, trace: m.trace, sender: m.sender,
+			sent: e.At, index: -1})
+		s.serial = max(s.serial, v.New)
+	}
+	if e.Task == nil {
+		return nil
+	}
+	if i := slices.IndexFunc(s.tasks, func(t *task) bool { return t.Handle == e.Task.Handle }); i >= 0 {
+		*s.tasks[i] = *e.Task
+	} else {
+		s.tasks = append(s.tasks, e.Task)
+	}
 	return nil
 }
 
@@ -121,7 +162,7 @@ func (s *Service) bury(q *queue, e effect) error {
 			return err
 		}
 		q.remove(m)
-		m.source, m.returns, m.inFlight = q.ARN, time.Time{}, false
+		m.source, m.returns = q.ARN, time.Time{}
 		dead.add(m)
 	}
 	return nil
@@ -158,6 +199,11 @@ func (s *Service) Dump(write func(record []byte) error) error {
 			}
 		}
 	}
+	for _, t := range s.tasks {
+		if err := journal.Write(write, effect{Queue: t.Source, Task: t}); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
@@ -178,13 +224,24 @@ func (s *Service) Load(record []byte) error {
 		return err
 	}
 	if !e.Created.IsZero() {
-		q.created, s.serial = e.Created, max(s.serial, e.Serial)
+		q.created = e.Created
+	}
+	if e.Task != nil {
+		e.Task.asleep = true
 	}
 	return s.make(q, e)
 }
 
 // Resume goes on where the service was when it ended: what comes back from hiding comes back in its time.
 func (s *Service) Resume() {
+	s.mu.Lock()
+	for _, t := range s.tasks {
+		if t.asleep && t.Status == running {
+			s.timers.At(s.timers.Now().Add(time.Second), func() { s.move(t) })
+		}
+		t.asleep = false
+	}
+	s.mu.Unlock()
 	for _, name := range slices.Sorted(maps.Keys(s.byName)) {
 		s.mu.Lock()
 		after := s.rouse(s.byName[name])

@@ -23,6 +23,7 @@ type kept struct {
 	clock    *clock.Offset
 	service  *sqs.Service
 	receipts []string
+	task     string // the newest that moves messages
 }
 
 func newKept(t *testing.T, r *rand.Rand) *kept {
@@ -33,8 +34,8 @@ func newKept(t *testing.T, r *rand.Rand) *kept {
 
 func (k *kept) fresh() *sqs.Service {
 	s, err := sqs.New(k.clock, []sqs.Queue{
-		{Name: "work", ARN: "arn:work", URL: base + "work", Visibility: time.Minute, Retention: time.Hour, MaxBytes: 1000, DeadLetter: "arn:dead", MaxReceive: 2},
-		{Name: "dead", ARN: "arn:dead", URL: base + "dead", Visibility: time.Minute, Retention: 3 * time.Hour, Delay: 5 * time.Second, MaxBytes: 1000},
+		{Name: "work", ARN: "arn:work", URL: base + "work", Visibility: time.Minute, Retention: time.Hour, MaxBytes: 1024, DeadLetter: "arn:dead", MaxReceive: 2},
+		{Name: "dead", ARN: "arn:dead", URL: base + "dead", Visibility: time.Minute, Retention: 3 * time.Hour, Delay: 5 * time.Second, MaxBytes: 1024},
 	})
 	if err != nil {
 		k.Fatal(err)
@@ -43,10 +44,13 @@ func (k *kept) fresh() *sqs.Service {
 }
 
 func (k *kept) call(operation string, in map[string]any) (out struct {
-	Messages []sqs.Message
-	Failed   []struct{ Message string }
+	Messages   []sqs.Message
+	TaskHandle string
+	Failed     []struct{ Message string }
 }, err error) {
-	in["QueueUrl"] = base + []string{"work", "work", "dead"}[k.IntN(3)]
+	if !strings.Contains(operation, "Task") {
+		in["QueueUrl"] = base + []string{"work", "work", "dead"}[k.IntN(3)]
+	}
 	body, err := json.Marshal(in)
 	if err != nil {
 		k.Fatal(err)
@@ -84,9 +88,21 @@ func (k *kept) message(id int) map[string]any {
 
 // step makes one call, or lets time pass.
 func (k *kept) step() error {
-	switch k.IntN(9) {
+	switch k.IntN(11) {
+	case 9:
+		out, err := k.call("StartMessageMoveTask", map[string]any{"SourceArn": "arn:dead", "MaxNumberOfMessagesPerSecond": 1 + k.IntN(3)})
+		if err == nil {
+			k.task = out.TaskHandle
+		}
+		return err
+	case 10:
+		if k.IntN(4) > 0 {
+			return nil
+		}
+		_, err := k.call("CancelMessageMoveTask", map[string]any{"TaskHandle": k.task})
+		return err
 	case 0:
-		k.clock.AdvanceTo(k.clock.Now().Add(time.Duration(k.IntN(600)) * time.Second))
+		k.clock.AdvanceTo(k.clock.Now().Add(time.Duration(k.IntN(600)) * time.Second)) // tasks work meanwhile
 		return nil
 	case 1, 2:
 		m := k.message(0)
@@ -159,6 +175,40 @@ func TestReceiptsSurvive(t *testing.T) {
 	}
 	if fresh, err := again.Receive("arn:work", 1); err != nil || len(fresh) != 1 || fresh[0].MessageID <= got[1].MessageID {
 		t.Errorf("an id is given out twice: %+v %v", fresh, err)
+	}
+}
+
+// TestTasksGoOn: a task that was moving messages goes on after a restart, and moves each of them once.
+func TestTasksGoOn(t *testing.T) {
+	k, log := newKept(t, nil), &journaltest.Log{}
+	k.service.Journal = log
+	for n := range 5 {
+		if err := k.service.Send("arn:work", fmt.Sprint("m", n), nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 3 { // the third receive buries them
+		if _, err := k.service.Receive("arn:work", 5); err != nil {
+			t.Fatal(err)
+		}
+		k.clock.AdvanceTo(k.clock.Now().Add(time.Minute))
+	}
+	if _, err := k.call("StartMessageMoveTask", map[string]any{"SourceArn": "arn:dead", "MaxNumberOfMessagesPerSecond": 2}); err != nil {
+		t.Fatal(err)
+	}
+	k.clock.AdvanceTo(k.clock.Now().Add(time.Second))
+	if n := len(k.service.Bodies("arn:work")); n != 2 {
+		t.Fatalf("%d moved in the first second", n)
+	}
+	k.service.Journal = nil
+	again := k.fresh()
+	journaltest.Load(t, again, log.Records)
+	again.Resume()
+	for range 4 {
+		k.clock.AdvanceTo(k.clock.Now().Add(time.Second))
+	}
+	if got := strings.Join(again.Bodies("arn:work"), " "); got != "m0 m1 m2 m3 m4" || len(again.Bodies("arn:dead")) != 0 {
+		t.Errorf("moved %s, left %v", got, again.Bodies("arn:dead"))
 	}
 }
 

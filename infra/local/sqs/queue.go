@@ -26,6 +26,35 @@ type Queue struct {
 	MaxBytes   int
 	DeadLetter string // ARN, "" for none
 	MaxReceive int    // receives before a message goes there
+	Policy     string // JSON, as GetQueueAttributes shows it
+	// Sources says whose dead letters it takes: nil for everybody's, else the queues' ARNs.
+	Sources []string
+}
+
+// check holds a queue to the ranges of its attributes.
+// https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html, read 2026-11.
+func (q Queue) check() error {
+	const second = time.Second
+	for _, a := range []struct {
+		name             string
+		value, low, high time.Duration
+	}{
+		{"VisibilityTimeout", q.Visibility, 0, maxVisibility},
+		{"MessageRetentionPeriod", q.Retention, time.Minute, 14 * 24 * time.Hour},
+		{"DelaySeconds", q.Delay, 0, 900 * second},
+		{"ReceiveMessageWaitTimeSeconds", q.Wait, 0, 20 * second},
+	} {
+		if a.value < a.low || a.value > a.high {
+			return fmt.Errorf("%s is %v, not from %v to %v", a.name, a.value, a.low, a.high)
+		}
+	}
+	if q.MaxBytes < 1024 || q.MaxBytes > MaxBytes {
+		return fmt.Errorf("MaximumMessageSize is %d, not from 1024 to %d", q.MaxBytes, MaxBytes)
+	}
+	if q.DeadLetter != "" && (q.MaxReceive < 1 || q.MaxReceive > 1000) {
+		return fmt.Errorf("maxReceiveCount is %d, not from 1 to 1000", q.MaxReceive)
+	}
+	return nil
 }
 
 // The service's defaults and limits.
@@ -33,6 +62,11 @@ const (
 	DefaultVisibility = 30 * time.Second
 	DefaultRetention  = 4 * 24 * time.Hour
 	MaxBytes          = 1 << 20
+
+	maxVisibility = 12 * time.Hour
+	// maxInFlight is how many received messages a standard queue keeps hidden.
+	// https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html, read 2026-11.
+	maxInFlight = 120_000
 )
 
 // Service holds the queues. One lock guards all of them, since redrive crosses from one to another; it is never held
@@ -49,10 +83,12 @@ type Service struct {
 	byName map[string]*queue
 	byARN  map[string]*queue
 	serial uint64
+	tasks  []*task // that move messages, oldest first
 }
 
 type queue struct {
 	Queue
+	inFlight int
 	created  time.Time
 	messages map[string]*message // by id
 	ready    messageHeap         // visible, oldest first
@@ -73,6 +109,7 @@ type message struct {
 	sender     string
 	sent       time.Time
 	first      time.Time // first receive
+	last       time.Time // latest receive
 	receives   int
 	returns    time.Time // when it becomes visible, if hidden
 	inFlight   bool
@@ -91,13 +128,23 @@ type Attribute struct {
 func New(t clock.Timers, queues []Queue) (*Service, error) {
 	s := &Service{timers: t, byName: map[string]*queue{}, byARN: map[string]*queue{}}
 	for _, def := range queues {
+		if err := def.check(); err != nil {
+			return nil, fmt.Errorf("making queue %s: %w", def.Name, err)
+		}
 		q := &queue{Queue: def, created: t.Now(), messages: map[string]*message{}, waiters: map[*waiter]bool{}}
 		q.hidden.byReturn = true
 		s.byName[def.Name], s.byARN[def.ARN] = q, q
 	}
 	for _, def := range queues {
-		if def.DeadLetter != "" && s.byARN[def.DeadLetter] == nil {
+		if def.DeadLetter == "" {
+			continue
+		}
+		dead := s.byARN[def.DeadLetter]
+		if dead == nil {
 			return nil, fmt.Errorf("making queue %s: its dead-letter queue %s does not exist", def.Name, def.DeadLetter)
+		}
+		if dead.Sources != nil && !slices.Contains(dead.Sources, def.ARN) {
+			return nil, fmt.Errorf("making queue %s: the RedriveAllowPolicy of %s does not let it send its dead letters there", def.Name, dead.Name)
 		}
 	}
 	return s, nil
@@ -127,6 +174,14 @@ func (s *Service) Depth(arn string) (visible, inFlight, delayed int) {
 	return q.depth()
 }
 
+// Visibility is how long a received message of a queue hides unless the receiver says otherwise; 0 for no queue.
+func (s *Service) Visibility(arn string) time.Duration {
+	if q := s.byARN[arn]; q != nil {
+		return q.Queue.Visibility
+	}
+	return 0
+}
+
 // Bodies are the messages of a queue as they were sent, oldest first, visible or not.
 func (s *Service) Bodies(arn string) []string {
 	s.mu.Lock()
@@ -149,21 +204,14 @@ func oldestFirst(messages []*message) []*message {
 }
 
 func (q *queue) depth() (visible, inFlight, delayed int) {
-	for _, m := range q.hidden.list {
-		if m.inFlight {
-			inFlight++
-		} else {
-			delayed++
-		}
-	}
-	return len(q.ready.list), inFlight, delayed
+	return len(q.ready.list), q.inFlight, len(q.hidden.list) - q.inFlight
 }
 
 // settle makes visible what is due and forgets what is too old.
 func (q *queue) settle(now time.Time) {
 	for len(q.hidden.list) > 0 && !q.hidden.list[0].returns.After(now) {
 		m := heap.Pop(&q.hidden).(*message)
-		m.inFlight = false
+		q.land(m)
 		heap.Push(&q.ready, m)
 	}
 	for len(q.ready.list) > 0 && now.Sub(q.ready.list[0].sent) > q.Retention {
@@ -173,6 +221,9 @@ func (q *queue) settle(now time.Time) {
 
 func (q *queue) add(m *message) {
 	q.messages[m.id] = m
+	if m.inFlight {
+		q.inFlight++
+	}
 	if m.returns.IsZero() {
 		heap.Push(&q.ready, m)
 	} else {
@@ -187,8 +238,17 @@ func (q *queue) hide(m *message, t time.Time) {
 	heap.Push(&q.hidden, m)
 }
 
+// land ends a message's time in flight, if it is.
+func (q *queue) land(m *message) {
+	if m.inFlight {
+		m.inFlight = false
+		q.inFlight--
+	}
+}
+
 func (q *queue) remove(m *message) {
 	q.detach(m)
+	q.land(m)
 	delete(q.messages, m.id)
 }
 

@@ -65,11 +65,20 @@ func (s *Service) receiveMessage(ctx context.Context, c dispatch.Call) (any, err
 	if err != nil {
 		return nil, err
 	}
+	if len(messages) == 0 && wait == 0 && s.overLimit(q) { // who waits gets no error
+		return nil, &dispatch.Error{Code: "OverLimit", Message: fmt.Sprintf("Too many messages in flight: %d.", maxInFlight)}
+	}
 	system := slices.Concat(in.AttributeNames, in.MessageSystemAttributeNames)
 	for i := range messages {
 		messages[i].keep(system, in.MessageAttributeNames)
 	}
 	return struct{ Messages []Message }{messages}, nil
+}
+
+func (s *Service) overLimit(q *queue) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return q.inFlight >= maxInFlight && len(q.ready.list) > 0
 }
 
 // await receives, and if there is nothing waits for a message, the clock or the caller's end.
@@ -137,7 +146,7 @@ func (s *Service) take(q *queue, count int, visibility time.Duration) (out []Mes
 	q.settle(now)
 	e := effect{At: now, Until: now.Add(visibility)}
 	var picked []*message
-	for len(e.Taken) < count && len(q.ready.list) > 0 {
+	for len(e.Taken) < count && len(q.ready.list) > 0 && q.inFlight+len(e.Taken) < maxInFlight {
 		m := s.next(q)
 		heap.Remove(&q.ready, m.index)
 		picked = append(picked, m)

@@ -7,7 +7,9 @@ import (
 	"encoding/hex"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -26,10 +28,12 @@ type entry struct {
 }
 
 type sent struct {
-	ID                     string `json:"Id,omitempty"`
-	MessageID              string `json:"MessageId"`
-	MD5OfMessageBody       string
-	MD5OfMessageAttributes string `json:",omitempty"`
+	ID               string `json:"Id,omitempty"`
+	MessageID        string `json:"MessageId"`
+	MD5OfMessageBody string
+
+	MD5OfMessageAttributes       string `json:",omitempty"`
+	MD5OfMessageSystemAttributes string `json:",omitempty"`
 }
 
 func (s *Service) sendMessage(_ context.Context, c dispatch.Call) (any, error) {
@@ -124,7 +128,8 @@ func (s *Service) put(q *queue, sender string, entries ...entry) ([]sent, error)
 	for i, e := range entries {
 		m := s.message(q, sender, e, s.serial+uint64(i)+1)
 		messages[i] = m
-		out[i] = sent{ID: e.ID, MessageID: m.id, MD5OfMessageBody: sum([]byte(m.body)), MD5OfMessageAttributes: sumAttributes(m.attributes)}
+		out[i] = sent{ID: e.ID, MessageID: m.id, MD5OfMessageBody: sum([]byte(m.body)), MD5OfMessageAttributes: sumAttributes(m.attributes),
+			MD5OfMessageSystemAttributes: sumAttributes(e.MessageSystemAttributes)}
 	}
 	if err := s.do(q, effect{Sent: messages}); err != nil {
 		s.mu.Unlock()
@@ -135,8 +140,6 @@ func (s *Service) put(q *queue, sender string, entries ...entry) ([]sent, error)
 	after()
 	return out, nil
 }
-
-func messageID(serial uint64) string { return fmt.Sprintf("10ca1000-0000-4000-8002-%012x", serial) }
 
 func (s *Service) message(q *queue, sender string, e entry, serial uint64) *message {
 	m := &message{id: messageID(serial), serial: serial, body: e.MessageBody, attributes: e.MessageAttributes, sender: sender,
@@ -153,6 +156,8 @@ func (s *Service) message(q *queue, sender string, e entry, serial uint64) *mess
 	}
 	return m
 }
+
+func messageID(serial uint64) string { return fmt.Sprintf("10ca1000-0000-4000-8002-%012x", serial) }
 
 func (e entry) size() int {
 	n := len(e.MessageBody)
@@ -193,15 +198,29 @@ func checkAttributes(attributes map[string]Attribute) error {
 		return invalid("Number of message attributes [%d] exceeds the allowed maximum [10].", len(attributes))
 	}
 	for name, a := range attributes {
+		if !validAttribute.MatchString(name) || strings.Contains(name, "..") || strings.HasSuffix(name, ".") || reserved.MatchString(name) {
+			return invalid("The message attribute name '%s' is invalid.", name)
+		}
 		kind, _, _ := strings.Cut(a.DataType, ".")
 		switch {
-		case kind == "Binary" && a.BinaryValue != nil, (kind == "String" || kind == "Number") && a.StringValue != nil:
+		case kind == "Binary" && len(a.BinaryValue) > 0, kind == "String" && a.StringValue != nil && *a.StringValue != "":
+		case kind == "Number" && a.StringValue != nil:
+			if _, err := strconv.ParseFloat(*a.StringValue, 64); err != nil {
+				return invalid("Can't cast the value of message (user) attribute '%s' to a number.", name)
+			}
 		default:
-			return invalid("The message attribute '%s' must contain a value of its type '%s'.", name, a.DataType)
+			return invalid("The message attribute '%s' must contain a non-empty value of its type '%s'.", name, a.DataType)
 		}
 	}
 	return nil
 }
+
+// Names of message attributes, and those that are kept for AWS.
+// https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-message-metadata.html, read 2026-11.
+var (
+	validAttribute = regexp.MustCompile(`^[A-Za-z0-9_\-][A-Za-z0-9_.\-]{0,255}$`)
+	reserved       = regexp.MustCompile(`(?i)^(aws|amazon)\.`)
+)
 
 // forbidden are the characters that XML 1.0 can't carry.
 func forbidden(r rune) bool {

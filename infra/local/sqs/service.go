@@ -13,7 +13,7 @@ import (
 	"loophub/infra/local/dispatch"
 )
 
-// operation is one API operation: the action that it needs and what carries it out.
+// operation is one API operation: the action that it needs, "" for those of moveNeeds, and what carries it out.
 type operation struct {
 	action string
 	serve  func(*Service, context.Context, dispatch.Call) (any, error)
@@ -30,6 +30,9 @@ var operations = map[string]operation{
 	"ChangeMessageVisibilityBatch": {"ChangeMessageVisibility", (*Service).changeVisibilityBatch},
 	"GetQueueAttributes":           {"GetQueueAttributes", (*Service).getQueueAttributes},
 	"GetQueueUrl":                  {"GetQueueUrl", (*Service).getQueueURL},
+	"StartMessageMoveTask":         {"", (*Service).startMove},
+	"ListMessageMoveTasks":         {"", (*Service).listMoves},
+	"CancelMessageMoveTask":        {"", (*Service).cancelMove},
 }
 
 // Operations lists what is implemented.
@@ -53,6 +56,9 @@ func (s *Service) Needs(c dispatch.Call) ([]dispatch.Need, error) {
 	op, ok := operations[c.Operation]
 	if !ok {
 		return nil, dispatch.Unimplemented(c)
+	}
+	if op.action == "" {
+		return s.moveNeeds(c)
 	}
 	var in struct{ QueueUrl, QueueName string }
 	if err := json.Unmarshal(c.Body, &in); err != nil {

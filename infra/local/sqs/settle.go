@@ -129,9 +129,9 @@ func (s *Service) change(q *queue, entries ...change) []error {
 	errs := make([]error, len(entries))
 	var e effect
 	for i, c := range entries {
-		m, err := q.changeable(c)
+		m, until, err := q.changeable(c, now)
 		if errs[i] = err; err == nil {
-			e.Hidden = append(e.Hidden, hiding{m.serial, now.Add(time.Duration(*c.VisibilityTimeout) * time.Second)})
+			e.Hidden = append(e.Hidden, hiding{m.serial, until})
 		}
 	}
 	after := func() {}
@@ -146,19 +146,29 @@ func (s *Service) change(q *queue, entries ...change) []error {
 	return errs
 }
 
-// changeable finds the message of a change.
-func (q *queue) changeable(c change) (*message, error) {
+// changeable finds the message of a change, and until when it is to hide.
+func (q *queue) changeable(c change, now time.Time) (m *message, until time.Time, err error) {
 	if c.VisibilityTimeout == nil {
-		return nil, missing("VisibilityTimeout")
+		return nil, until, missing("VisibilityTimeout")
 	}
 	if err := between("VisibilityTimeout", c.VisibilityTimeout, 0, 43200); err != nil {
-		return nil, err
+		return nil, until, err
 	}
 	m, ok, err := q.held(c.ReceiptHandle)
-	if err == nil && (!ok || !m.inFlight) {
+	until = now.Add(time.Duration(*c.VisibilityTimeout) * time.Second)
+	switch {
+	case err != nil:
+	case m == nil:
+		err = invalid("Value %s for parameter ReceiptHandle is invalid. Reason: Message does not exist or is not "+
+			"available for visibility timeout change.", c.ReceiptHandle)
+	case !ok || !m.inFlight:
 		err = &dispatch.Error{Code: "MessageNotInflight", Message: "The message referred to is not in flight."}
+	case until.Sub(m.last) > maxVisibility:
+		// https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ChangeMessageVisibility.html, read 2026-11.
+		err = invalid("Value %d for parameter VisibilityTimeout is invalid. Reason: Total VisibilityTimeout for the "+
+			"message is beyond the limit [%d seconds].", *c.VisibilityTimeout, maxVisibility/time.Second)
 	}
-	return m, err
+	return m, until, err
 }
 
 // batch does the first n entries of a batch, which says of each what was wrong with it; those that are not spared fail.
@@ -244,6 +254,20 @@ func (q *queue) attributes() map[string]string {
 		"VisibilityTimeout":                     seconds(q.Visibility),
 		"QueueArn":                              q.ARN,
 		"SqsManagedSseEnabled":                  "true",
+	}
+	if q.Sources != nil {
+		permission := map[string]any{"redrivePermission": "denyAll"}
+		if len(q.Sources) > 0 {
+			permission = map[string]any{"redrivePermission": "byQueue", "sourceQueueArns": q.Sources}
+		}
+		policy, err := json.Marshal(permission)
+		if err != nil { // texts always marshal
+			panic(err)
+		}
+		out["RedriveAllowPolicy"] = string(policy)
+	}
+	if q.Policy != "" {
+		out["Policy"] = q.Policy
 	}
 	if q.DeadLetter != "" {
 		policy, err := json.Marshal(map[string]any{"deadLetterTargetArn": q.DeadLetter, "maxReceiveCount": q.MaxReceive})

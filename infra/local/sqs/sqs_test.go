@@ -41,11 +41,7 @@ func run(t *testing.T, test func(b *bench)) {
 	dispatchtest.RunPartial(t, "sqs", func(t *testing.T) dispatch.Service {
 		b = &bench{t: t, clock: clock.Stopped(noon), url: aws.String(base + "work"), dead: aws.String(base + "dead")}
 		var err error
-		b.service, err = sqs.New(b.clock, []sqs.Queue{
-			{Name: "work", ARN: "arn:work", URL: *b.url, Visibility: 30 * time.Second, Retention: time.Hour, MaxBytes: sqs.MaxBytes,
-				DeadLetter: "arn:dead", MaxReceive: 2},
-			{Name: "dead", ARN: "arn:dead", URL: *b.dead, Visibility: 30 * time.Second, Retention: 14 * 24 * time.Hour, MaxBytes: sqs.MaxBytes},
-		})
+		b.service, err = sqs.New(b.clock, queues())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -54,6 +50,16 @@ func run(t *testing.T, test func(b *bench)) {
 		b.t, b.Client, b.fail = t, client.NewFromConfig(cfg), fail
 		test(b)
 	})
+}
+
+// queues are a work queue, its dead-letter queue, and another one.
+func queues() []sqs.Queue {
+	return []sqs.Queue{
+		{Name: "work", ARN: "arn:work", URL: base + "work", Visibility: 30 * time.Second, Retention: time.Hour, MaxBytes: sqs.MaxBytes,
+			DeadLetter: "arn:dead", MaxReceive: 2},
+		{Name: "dead", ARN: "arn:dead", URL: base + "dead", Visibility: 30 * time.Second, Retention: 14 * 24 * time.Hour, MaxBytes: sqs.MaxBytes},
+		{Name: "other", ARN: "arn:other", URL: base + "other", Visibility: 30 * time.Second, Retention: time.Hour, MaxBytes: sqs.MaxBytes},
+	}
 }
 
 func (b *bench) send(body string) {
@@ -312,6 +318,8 @@ func TestRefusals(t *testing.T) {
 		b.refused(err, "InvalidParameterValue")
 		_, err = b.SendMessage(b.t.Context(), &client.SendMessageInput{QueueUrl: b.url, MessageBody: aws.String("x"), MessageGroupId: aws.String("g")})
 		b.refused(err, "SerializationException")
+		_, err = b.SetQueueAttributes(b.t.Context(), &client.SetQueueAttributesInput{QueueUrl: b.url, Attributes: map[string]string{"DelaySeconds": "1"}})
+		b.refused(err, "UnknownOperationException")
 		_, err = b.PurgeQueue(b.t.Context(), &client.PurgeQueueInput{QueueUrl: b.url})
 		b.refused(err, "UnknownOperationException")
 		got, err := b.GetQueueUrl(b.t.Context(), &client.GetQueueUrlInput{QueueName: aws.String("work")})

@@ -31,7 +31,7 @@ func (s *Service) make(e effect) {
 }
 
 // Declare puts a parameter as its template declares it, unless that has happened before: what was put since stays.
-func (s *Service) Declare(name, kind, value string) error {
+func (s *Service) Declare(name, kind, value, tier string) error {
 	s.mu.Lock()
 	p := s.parameters[name]
 	known := p != nil && slices.ContainsFunc(p.versions, func(v version) bool { return v.value == value })
@@ -39,7 +39,7 @@ func (s *Service) Declare(name, kind, value string) error {
 	if known {
 		return nil
 	}
-	_, _, err := s.Put(name, kind, value, "", true)
+	_, _, err := s.Put(name, kind, value, tier, true)
 	return err
 }
 

@@ -36,7 +36,7 @@ func TestDeclare(t *testing.T) {
 	s := ssm.New(clock.Stopped(noon), "us-east-1", "000000000000")
 	declare := func(value, want string) {
 		t.Helper()
-		if err := s.Declare("/a", "String", value); err != nil {
+		if err := s.Declare("/a", "String", value, ""); err != nil {
 			t.Fatal(err)
 		}
 		reply, err := s.Serve(t.Context(), dispatch.Call{Operation: "GetParameter", Body: []byte(`{"Name":"/a"}`)})

@@ -8,12 +8,7 @@ import "encoding/json"
 type Topic struct {
 	Named
 
-	TopicName        Inert
-	DisplayName      Inert
-	KmsMasterKeyId   Inert
-	SignatureVersion Inert
-	TracingConfig    Inert
-	Tags             Inert
+	TopicName Inert
 }
 
 // TopicPolicy is AWS::SNS::TopicPolicy.
@@ -39,13 +34,7 @@ type ConfigurationSet struct {
 	Named
 	SendingOptions *struct{ SendingEnabled *bool }
 
-	GivenName          Inert `json:"Name"`
-	DeliveryOptions    Inert
-	ReputationOptions  Inert
-	SuppressionOptions Inert
-	TrackingOptions    Inert
-	VdmOptions         Inert
-	Tags               Inert
+	GivenName Inert `json:"Name"`
 }
 
 // EventDestination is AWS::SES::ConfigurationSetEventDestination with a topic; other destinations are refused by their

@@ -4,10 +4,7 @@ import "encoding/json"
 
 // This file is the whole list of what the local cloud knows of CloudFormation: one struct per resource type, one field
 // per property. A type or a property that is not here is refused when the template is loaded. Fields of type Inert are
-// known and have no effect in one process, or none that a program could see.
-
-// Inert is a property that is accepted and not acted upon.
-type Inert = json.RawMessage
+// accepted without effect, each for a reason that stands in inert.go.
 
 // Named is what every resource has.
 type Named struct {
@@ -34,11 +31,6 @@ type Table struct {
 	TableName                        Inert
 	DeletionProtectionEnabled        Inert
 	PointInTimeRecoverySpecification Inert
-	SSESpecification                 Inert
-	TableClass                       Inert
-	OnDemandThroughput               Inert
-	ContributorInsightsSpecification Inert
-	Tags                             Inert
 }
 
 // KeyElement is one attribute of a primary key; KeyType is HASH or RANGE.
@@ -52,9 +44,6 @@ type Index struct {
 		ProjectionType   string
 		NonKeyAttributes []string
 	}
-
-	OnDemandThroughput               Inert
-	ContributorInsightsSpecification Inert
 }
 
 // Queue is AWS::SQS::Queue, a standard one: FIFO queues are refused by their property.
@@ -72,10 +61,13 @@ type Queue struct {
 		MaxReceiveCount     int    `json:"maxReceiveCount"`
 	}
 
+	RedriveAllowPolicy *struct {
+		RedrivePermission string   `json:"redrivePermission"` // allowAll, denyAll, byQueue
+		SourceQueueArns   []string `json:"sourceQueueArns"`
+	}
+
 	QueueName            Inert
 	SqsManagedSseEnabled Inert
-	RedriveAllowPolicy   Inert
-	Tags                 Inert
 }
 
 // QueuePolicy is AWS::SQS::QueuePolicy.
@@ -90,15 +82,15 @@ type Bucket struct {
 	Named
 	LifecycleConfiguration *struct {
 		Rules []LifecycleRule
+	}
 
-		TransitionDefaultMinimumObjectSize Inert
+	BucketEncryption *struct {
+		ServerSideEncryptionConfiguration []struct{ ServerSideEncryptionByDefault struct{ SSEAlgorithm string } }
 	}
 
 	BucketName                     Inert
-	BucketEncryption               Inert
 	PublicAccessBlockConfiguration Inert
 	OwnershipControls              Inert
-	Tags                           Inert
 }
 
 // LifecycleRule expires objects.
@@ -124,7 +116,6 @@ type Bus struct {
 
 	GivenName   Inert `json:"Name"` // resolved into Named.Name
 	Description Inert
-	Tags        Inert
 }
 
 // Rule is AWS::Events::Rule with a pattern; scheduled rules are the Scheduler's.
@@ -137,7 +128,6 @@ type Rule struct {
 
 	GivenName   Inert `json:"Name"`
 	Description Inert
-	Tags        Inert
 }
 
 // Target is where a rule or a schedule sends.
@@ -159,25 +149,20 @@ type Schedule struct {
 	ScheduleExpression string
 	State              string
 	FlexibleTimeWindow struct {
-		Mode                   string
-		MaximumWindowInMinutes Inert
+		Mode string
 	}
 	Target Target
 
-	GivenName                  Inert `json:"Name"`
-	Description                Inert
-	GroupName                  Inert
-	ScheduleExpressionTimezone Inert
+	GivenName   Inert `json:"Name"`
+	Description Inert
 }
 
 // LogGroup is AWS::Logs::LogGroup.
 type LogGroup struct {
 	Named
-	RetentionInDays int
 
-	LogGroupName  Inert
-	LogGroupClass Inert
-	Tags          Inert
+	LogGroupName    Inert
+	RetentionInDays Inert
 }
 
 // LogPolicy is AWS::Logs::ResourcePolicy.
@@ -193,11 +178,10 @@ type Role struct {
 	Named
 	AssumeRolePolicyDocument json.RawMessage
 	Policies                 []InlinePolicy
+	MaxSessionDuration       int // seconds, 0: the service's default
 
-	RoleName           Inert
-	Description        Inert
-	MaxSessionDuration Inert
-	Tags               Inert
+	RoleName    Inert
+	Description Inert
 }
 
 // InlinePolicy is one policy of a role.
@@ -214,7 +198,7 @@ type Policy struct {
 	Roles          []string // names
 }
 
-// Function is AWS::Lambda::Function. A limit on concurrency is refused: nothing here throttles.
+// Function is AWS::Lambda::Function.
 type Function struct {
 	Named
 	Stage string `json:"-"` // Metadata loophub:stage
@@ -224,25 +208,20 @@ type Function struct {
 	Timeout     int    // seconds, 0: the service's default
 	Environment *struct{ Variables map[string]string }
 
-	LoggingConfig *struct {
-		LogGroup string
+	ReservedConcurrentExecutions *int
 
-		LogFormat           Inert
-		SystemLogLevel      Inert
-		ApplicationLogLevel Inert
+	LoggingConfig *struct {
+		LogGroup       string
+		LogFormat      string
+		SystemLogLevel string
 	}
 
-	FunctionName     Inert
-	Description      Inert
-	Code             Inert
-	Handler          Inert
-	Runtime          Inert
-	Architectures    Inert
-	PackageType      Inert
-	TracingConfig    Inert
-	EphemeralStorage Inert
-	RecursiveLoop    Inert
-	Tags             Inert
+	FunctionName  Inert
+	Description   Inert
+	Code          Inert
+	Handler       Inert
+	Runtime       Inert
+	Architectures Inert
 }
 
 // FunctionURL is AWS::Lambda::Url.
@@ -285,8 +264,6 @@ type Mapping struct {
 		OnFailure *struct{ Destination string }
 	}
 	ScalingConfig *struct{ MaximumConcurrency int }
-
-	Tags Inert
 }
 
 // AsyncConfig is AWS::Lambda::EventInvokeConfig.
@@ -306,11 +283,10 @@ type Parameter struct {
 	Named
 	Type  string
 	Value string
+	Tier  string
 
 	GivenName   Inert `json:"Name"`
 	Description Inert
-	Tier        Inert
-	Tags        Inert
 }
 
 // Metadata is AWS::CDK::Metadata, the CDK's usage report.

@@ -117,6 +117,29 @@ func TestEveryKnownTypeIsRead(t *testing.T) {
 	}
 }
 
+// What is accepted without effect has a reason, and the reasons speak of nothing else.
+func TestWhatHasNoEffectHasAReason(t *testing.T) {
+	for kind := range identities {
+		if shapes[kind] == nil {
+			t.Errorf("%s is read into nothing that is listed", kind)
+		}
+	}
+	used := map[string]bool{}
+	for reason, properties := range WithoutEffect() {
+		for _, p := range properties {
+			used[p] = true
+			if reason == "" {
+				t.Errorf("%s is accepted without effect, and nobody says why", p)
+			}
+		}
+	}
+	for name := range reasons {
+		if !used[name] {
+			t.Errorf("a reason is given for %s, which no resource has", name)
+		}
+	}
+}
+
 func FuzzLoad(f *testing.F) {
 	f.Add(`"Q": {"Type": "AWS::SQS::Queue", "Properties": {"QueueName": {"Fn::Sub": "${AWS::Region}"}}}`)
 	f.Add(`"Q": {"Type": "AWS::SQS::Queue", "Properties": {"QueueName": {"Fn::Select": ["0", []]}}}`)

@@ -92,7 +92,11 @@ func start(ctx context.Context, o options, c *clock.Offset) (*hub, error) {
 		listener.Close()
 		return nil, err
 	}
-	h, err := keptHub(ctx, o, text, c, address(listener), systems)
+	made := local.Options{Handlers: inProcess(simulated(systems)), Clock: c, Store: o.kept}
+	if o.change != nil {
+		o.change(&made)
+	}
+	h, err := keptHub(ctx, o, made, text, address(listener))
 	if err != nil {
 		listener.Close()
 		systems.Close()
@@ -115,23 +119,22 @@ func start(ctx context.Context, o options, c *clock.Offset) (*hub, error) {
 
 // keptHub starts a hub, and before it, where one is kept, the account that its
 // workspace writes to: what is kept of it is read with all the rest.
-func keptHub(ctx context.Context, o options, text []byte, c *clock.Offset, url string, systems net.Listener) (*hub, error) {
-	handlers := inProcess(simulated(systems))
+func keptHub(ctx context.Context, o options, made local.Options, text []byte, url string) (*hub, error) {
 	if o.kept == nil {
-		return newHub(ctx, handlers, c, url, nil)
+		return newHub(ctx, o.template, made, url)
 	}
 	w, err := workspace.Parse(text, manifests(), validation.Checks(manifests())...)
 	if err != nil {
 		return nil, named(o.workspace, err)
 	}
-	account, err := account(w, url, c.Now)
+	account, err := account(w, url, made.Clock.Now)
 	if err != nil {
 		return nil, err
 	}
 	if account != nil {
 		account.Journal = o.kept.Attach("hubspot", account)
 	}
-	h, err := newHub(ctx, handlers, c, url, o.kept)
+	h, err := newHub(ctx, o.template, made, url)
 	if err != nil {
 		return nil, err
 	}
@@ -179,20 +182,30 @@ func told(systems string, start lambda.Factory) lambda.Factory {
 	}
 }
 
-// newHub starts the cloud, from what a store has kept of it if there is one. Links
-// in messages lead to that address.
-func newHub(ctx context.Context, handlers map[string]lambda.Factory, c *clock.Offset, url string, kept *store.Store) (*hub, error) {
+// newHub starts the cloud, of the committed template if none is given, and from what its store has kept of it if there is
+// one. Links in messages lead to that address.
+func newHub(ctx context.Context, template []byte, o local.Options, url string) (*hub, error) {
 	ctx, cancel := context.WithCancel(ctx)
-	h := &hub{url: url, store: kept, clock: c, memory: map[string]string{}, woken: make(chan struct{}, 1)}
+	h := &hub{url: url, store: o.Store, clock: o.Clock, memory: map[string]string{}, woken: make(chan struct{}, 1)}
 	h.stop = func() {
 		// First, so that what is then cut short leaves no trace: it goes on with the next start.
-		if err := kept.Close(); err != nil {
+		if err := o.Store.Close(); err != nil {
 			fmt.Fprintln(os.Stderr, "loophub: closing the data:", err)
 		}
 		cancel()
 	}
+	if template == nil {
+		template = snapshot.Template()
+	}
+	tail := o.Tail
+	o.Front, o.Tail = url+"/", func(l local.Line) {
+		h.note(l)
+		if tail != nil {
+			tail(l)
+		}
+	}
 	var err error
-	if h.cloud, err = local.New(snapshot.Template(), local.Options{Handlers: handlers, Clock: c, Front: url + "/", Tail: h.note, Store: kept}); err != nil {
+	if h.cloud, err = local.New(template, o); err != nil {
 		cancel()
 		return nil, err
 	}

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"loophub/infra/local"
 	"loophub/infra/local/clock"
 	"loophub/infra/local/lambda"
 	"loophub/infra/local/runtimeapi"
@@ -135,7 +136,7 @@ func TestBootstraps(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h, err := newHub(ctx, handlers, clock.Wall(), address(front), nil)
+	h, err := newHub(ctx, nil, local.Options{Handlers: handlers, Clock: clock.Wall()}, address(front))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,6 +14,7 @@ import (
 	"time"
 	_ "time/tzdata" // a fresh machine may have no time zones
 
+	"loophub/infra/local"
 	"loophub/infra/local/clock"
 	"loophub/infra/local/store"
 )
@@ -52,6 +53,10 @@ type options struct {
 	data      string
 
 	kept *store.Store // the data, opened; nil where nothing is kept
+
+	// For tests.
+	template []byte               // in the place of the committed one
+	change   func(*local.Options) // of which the cloud is made
 }
 
 func command(ctx context.Context, args []string, out io.Writer) error {

@@ -18,6 +18,7 @@ import (
 	connector "loophub/connectors"
 	"loophub/connectors/samples"
 	"loophub/events"
+	"loophub/infra/local"
 	"loophub/infra/local/clock"
 	hubtable "loophub/shared/aws/hub"
 	"loophub/shared/delivery"
@@ -33,7 +34,7 @@ func sendSamples(ctx context.Context, o options, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	h, err := newHub(ctx, inProcess(""), clock.Wall(), address(listener), nil)
+	h, err := newHub(ctx, nil, local.Options{Handlers: inProcess(""), Clock: clock.Wall()}, address(listener))
 	if err != nil {
 		listener.Close()
 		return err
