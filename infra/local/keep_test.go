@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -14,6 +15,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/aws/aws-sdk-go-v2/service/sesv2"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 
 	"loophub/infra/local/clock"
@@ -32,13 +35,19 @@ type opened struct {
 
 func open(t *testing.T, dir string, c *clock.Offset) *opened {
 	t.Helper()
+	w := &world{t: t}
+	return w.open(fixture(t), dir, c, w.ingest)
+}
+
+func (w *world) open(template []byte, dir string, c *clock.Offset, ingest lambda.Factory) *opened {
+	t := w.t
+	t.Helper()
 	s, err := store.Open(dir, func(line string) { t.Error(line) })
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{t: t}
-	handlers := map[string]lambda.Factory{"ingest": w.ingest, "unify": w.unify, "publish": w.publish, "api": w.api, "sweep": w.sweep}
-	if w.Cloud, err = New(fixture(t), Options{Handlers: handlers, Clock: c, Store: s, Tail: func(l Line) {
+	handlers := map[string]lambda.Factory{"ingest": ingest, "unify": w.unify, "publish": w.publish, "api": w.api, "sweep": w.sweep}
+	if w.Cloud, err = New(template, Options{Handlers: handlers, Clock: c, Store: s, Tail: func(l Line) {
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		w.tail = append(w.tail, l)
@@ -257,4 +266,116 @@ func mustRequest(t *testing.T) *http.Request {
 	r.Header.Set("X-Amz-Target", "AmazonSQS.GetQueueUrl")
 	r.Header.Set("Content-Type", "application/x-amz-json-1.0")
 	return r
+}
+
+// TestWhatWasUnderWayGoesOn cuts the log right behind the record of something that had only been accepted: the restart does
+// it, without anybody asking.
+func TestWhatWasUnderWayGoesOn(t *testing.T) {
+	sweep := func(o *opened) string {
+		f, err := o.stage("sweep")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return f.ARN
+	}
+	queue := func(o *opened, name string) string {
+		for _, q := range o.stack.Queues {
+			if q.LogicalID == name {
+				return q.ARN
+			}
+		}
+		t.Fatalf("there is no queue %s", name)
+		return ""
+	}
+	for name, c := range map[string]struct {
+		do   func(o *opened) error
+		mark string // in the record
+		done func(o *opened) bool
+	}{
+		"an event that nobody waits for": {func(o *opened) error { return o.functions.InvokeAsync(sweep(o), []byte(`{}`)) }, `{"Event":{"ID"`,
+			func(o *opened) bool { o.mu.Lock(); defer o.mu.Unlock(); return len(o.swept) == 1 }},
+		"a message that is delayed": {func(o *opened) error {
+			url := o.url("RetryQueue")
+			_, err := sqs.NewFromConfig(o.Config("")).SendMessage(t.Context(), &sqs.SendMessageInput{QueueUrl: url,
+				MessageBody: aws.String("later 7"), DelaySeconds: 1})
+			return err
+		}, "later 7", func(o *opened) bool { return o.known("later%207") }},
+		"a task that moves messages": {func(o *opened) error {
+			if err := o.queues.Send(queue(o, "DeadQueue"), "later 8", nil); err != nil {
+				return err
+			}
+			_, err := sqs.NewFromConfig(o.Config("")).StartMessageMoveTask(t.Context(), &sqs.StartMessageMoveTaskInput{
+				SourceArn: aws.String(queue(o, "DeadQueue")), DestinationArn: aws.String(queue(o, "RetryQueue"))})
+			return err
+		}, `"Task":{`, func(o *opened) bool { return o.known("later%208") }},
+	} {
+		dir := t.TempDir()
+		file := filepath.Join(dir, "loophub.log")
+		first := open(t, dir, clock.Stopped(noon))
+		if err := c.do(first); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		first.rest()
+		first.kill()
+		cutBehind(t, file, c.mark)
+		again := open(t, dir, clock.Stopped(noon))
+		again.rest()
+		again.pass(2 * time.Second)
+		if !c.done(again) {
+			t.Errorf("%s: it is not done after a restart", name)
+		}
+		again.kill()
+	}
+}
+
+// cutBehind ends a log behind the first record that holds a text.
+func cutBehind(t *testing.T, file, text string) {
+	t.Helper()
+	log, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at, ends := int64(strings.Index(string(log), text)), boundaries(log)
+	end := slices.IndexFunc(ends, func(n int64) bool { return n > at })
+	if at < 0 || end < 0 {
+		t.Fatalf("%s is not in the log", text)
+	}
+	if err := os.Truncate(file, ends[end]); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestWhatBecomesOfMailsIsTold cuts the log behind a mail, and behind what was published to a topic: after the restart
+// ingest hears of it all the same.
+func TestWhatBecomesOfMailsIsTold(t *testing.T) {
+	for _, c := range []struct {
+		do   func(o *opened) error
+		mark string
+		want []string
+	}{
+		{func(o *opened) error {
+			_, err := sesv2.NewFromConfig(o.Config("")).SendEmail(t.Context(), mailTo("lan@example.vn"))
+			return err
+		}, `{"Mail":{"ID"`, []string{"Delivery", "Send"}},
+		{func(o *opened) error {
+			_, err := o.topics.Publish(o.stack.Topics[0].ARN, "", `{"eventType":"Open"}`, nil)
+			return err
+		}, `"Published":[{`, []string{"Open"}},
+	} {
+		dir := t.TempDir()
+		office := &office{world: &world{t: t}}
+		first := office.world.open(withMail(t, nil), dir, clock.Stopped(noon), idle)
+		if err := c.do(first); err != nil {
+			t.Fatal(err)
+		}
+		first.rest()
+		first.kill()
+		cutBehind(t, filepath.Join(dir, "loophub.log"), c.mark)
+		again := office.world.open(withMail(t, nil), dir, clock.Stopped(noon), office.listen)
+		again.rest()
+		again.kill()
+		if kinds := office.kinds(); !slices.Equal(kinds, c.want) {
+			t.Errorf("cut behind %s: ingest hears %v, want %v", c.mark, kinds, c.want)
+		}
+	}
 }
