@@ -3,9 +3,10 @@
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 
-# What the targets take: make run PORT=9000, make bench BENCHTIME=1x, make deploy NAME=acme.
+# What the targets take: make run PORT=9000 DATA=.data, make bench BENCHTIME=1x, make deploy NAME=acme.
 PORT      ?=
 WORKSPACE ?=
+DATA      ?=
 DIR       ?= $(LOOPHUB_SAMPLES)
 NAME      ?= loophub
 TABLE     ?=
@@ -38,14 +39,15 @@ RACE    = $(addprefix ./,$(addsuffix /...,functions/unify functions/writeback sh
 SOURCES = $(wildcard functions connectors infra shared events)
 LOOPHUB = .build/loophub
 FLAGS   = $(if $(PORT),-port $(PORT)) $(if $(WORKSPACE),-workspace $(WORKSPACE))
+KEPT    = $(if $(DATA),-data "$(DATA)")
 
 .PHONY: help
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: run
-run: $(LOOPHUB) ## Start Loophub on this machine, with a demo shop (PORT=, WORKSPACE=)
-	@$(LOOPHUB) run $(FLAGS)
+run: $(LOOPHUB) ## Start Loophub on this machine, with a demo shop (PORT=, WORKSPACE=, DATA=)
+	@$(LOOPHUB) run $(FLAGS) $(KEPT)
 
 .PHONY: story
 story: $(LOOPHUB) ## Play the demo shop, check every figure, and stop (WORKSPACE=)

@@ -172,28 +172,56 @@ func (s *Service) batchWrite(call dispatch.Call, in *batchWriteInput) (any, erro
 		return nil, err
 	}
 	out := batchWriteReply{UnprocessedItems: map[string][]writeRequest{}}
+	var all []*write
 	for _, name := range sortedNames(writes) {
-		t, now := writes[name][0].table, min(spared, len(writes[name]))
+		now := min(spared, len(writes[name]))
 		if spared -= now; now < len(writes[name]) {
 			out.UnprocessedItems[name] = in.RequestItems[name][now:]
 		}
-		var c cost
-		s.mu.Lock()
-		before := t.stream.next
-		for _, w := range writes[name][:now] {
-			c.add(t.commit(w.encoded, w.stored(), w.item, nil), 1)
+		all = append(all, writes[name][:now]...)
+	}
+	costs, err := s.writeAll(all)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range sortedNames(writes) {
+		t := writes[name][0].table
+		if costs[t] == nil {
+			costs[t] = &cost{} // nothing of it was spared
 		}
-		s.count(t, "BatchWriteItem", 0, c.total())
-		changed := t.stream.next != before
-		s.mu.Unlock()
-		if changed {
-			notify([]*Table{t})
-		}
-		if r := c.report(t, in.ReturnConsumedCapacity, plainUnits); r != nil {
+		if r := costs[t].report(t, in.ReturnConsumedCapacity, plainUnits); r != nil {
 			out.ConsumedCapacity = append(out.ConsumedCapacity, r)
 		}
 	}
 	return out, nil
+}
+
+// writeAll carries out puts and deletes without conditions.
+func (s *Service) writeAll(writes []*write) (map[*Table]*cost, error) {
+	costs := map[*Table]*cost{}
+	s.mu.Lock()
+	effects, at := make([]effect, len(writes)), s.now()
+	for i, w := range writes {
+		effects[i] = effect{w.table, w.encoded, w.stored(), w.item}
+	}
+	if err := s.keep(at, nil, nil, effects...); err != nil {
+		s.mu.Unlock()
+		return nil, err
+	}
+	before := sequences(effects)
+	for _, e := range effects {
+		if costs[e.table] == nil {
+			costs[e.table] = &cost{}
+		}
+		costs[e.table].add(e.table.commit(e, nil, at), 1)
+	}
+	for t, c := range costs {
+		s.count(t, "BatchWriteItem", 0, c.total())
+	}
+	tables := changed(effects, before)
+	s.mu.Unlock()
+	notify(tables)
+	return costs, nil
 }
 
 // batchWrites checks a BatchWriteItem: puts have an item, deletes none.

@@ -92,10 +92,13 @@ func (s *Service) perform(operation string, w *write) (before, after attr.Map, c
 		before = old.item
 	}
 	after, err = w.outcome(old)
-	records := t.stream.next
+	records, at, e := t.stream.next, s.now(), effect{t, w.encoded, old, after}
+	if err == nil {
+		err = s.keep(at, nil, nil, e)
+	}
 	switch {
 	case err == nil:
-		c = t.commit(w.encoded, old, after, nil)
+		c = t.commit(e, nil, at)
 	case errors.Is(err, errCondition): // which costs by the item that is there, and at least one unit
 		c.table = writeUnits(before.Size())
 	}

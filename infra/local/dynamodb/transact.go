@@ -167,25 +167,29 @@ func (s *Service) transact(in *transactWriteInput, writes []*write, digest [32]b
 		return nil, nil, err
 	}
 	costs := map[*Table]*cost{}
-	var changed []*Table
+	var effects []effect
 	for i, w := range writes {
 		old := w.stored()
-		if w.action == checkAction {
-			size := 0
-			if old != nil {
-				size = old.size
-			}
-			charge(costs, w.table, cost{table: writeUnits(size)})
+		if w.action != checkAction {
+			effects = append(effects, effect{w.table, w.encoded, old, outcomes[i]})
 			continue
 		}
-		before := w.table.stream.next
-		charge(costs, w.table, w.table.commit(w.encoded, old, outcomes[i], nil))
-		if w.table.stream.next != before && !slices.Contains(changed, w.table) {
-			changed = append(changed, w.table)
+		size := 0
+		if old != nil {
+			size = old.size
 		}
+		charge(costs, w.table, cost{table: writeUnits(size)})
 	}
-	s.tokens.remember(in.ClientRequestToken, digest, s.now())
-	return s.settle(costs, in, writeKind), changed, nil
+	at := s.now()
+	if err := s.keep(at, nil, newToken(in.ClientRequestToken, digest, at), effects...); err != nil {
+		return nil, nil, err
+	}
+	before := sequences(effects)
+	for _, e := range effects {
+		charge(costs, e.table, e.table.commit(e, nil, at))
+	}
+	s.tokens.remember(newToken(in.ClientRequestToken, digest, at))
+	return s.settle(costs, in, writeKind), changed(effects, before), nil
 }
 
 // charge adds transactional units to what a table is charged.

@@ -232,3 +232,24 @@ func FuzzValue(f *testing.F) {
 		}
 	})
 }
+
+// TestBinaryComesBack: every value that JSON can write comes back from its binary form, and from no shorter one.
+func TestBinaryComesBack(t *testing.T) {
+	var m Map
+	text := `{"z":{"S":""},"a":{"M":{"b":{"L":[{"NULL":true},{"BOOL":true},{"M":{}}]}}},"n":{"N":"-1.5e-100"},"s":{"SS":["x","y"]},
+		"d":{"NS":["1","2"]},"e":{"BS":["AA=="]},"f":{"B":"/wA="},"g":{"BOOL":false},"h":{"S":"é\u0000"}}`
+	if err := json.Unmarshal([]byte(text), &m); err != nil {
+		t.Fatal(err)
+	}
+	whole := m.AppendBinary(nil)
+	b := Binary{Rest: whole}
+	if back := b.Map(); b.Err != nil || len(b.Rest) > 0 || !back.Equal(m) {
+		t.Errorf("comes back as %v, %v, %d bytes left", back, b.Err, len(b.Rest))
+	}
+	for n := range whole {
+		b := Binary{Rest: whole[:n]}
+		if b.Map(); b.Err == nil {
+			t.Errorf("%d of %d bytes are taken for a map", n, len(whole))
+		}
+	}
+}
