@@ -129,15 +129,23 @@ func (i *index) check(item attr.Map) error {
 			return invalid(invalidValues + "Type mismatch for Index Key " + k.name + " Expected: " + k.kind.String() +
 				" Actual: " + v.Kind.String() + " IndexName: " + i.spec.Name)
 		}
-		if v.Kind != attr.N && v.Text == "" {
-			return invalid(notValid + "A value specified for a secondary index key is not supported. " + emptyKey +
-				word(k.kind) + " value. IndexName: " + i.spec.Name + ", IndexKey: " + k.name)
+		if err := i.filled(k, v); err != nil {
+			return err
 		}
 		if err := k.length(v, position); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// filled refuses an empty value for a key attribute of the index.
+func (i *index) filled(k keyAttribute, v attr.Value) error {
+	if v.Kind == attr.N || v.Text != "" {
+		return nil
+	}
+	return invalid(notValid + "A value specified for a secondary index key is not supported. " + emptyKey +
+		word(k.kind) + " value. IndexName: " + i.spec.Name + ", IndexKey: " + k.name)
 }
 
 // oneOf refuses a value outside an enumeration. An absent value is fine. Allowed stands in AWS's order, which is that

@@ -10,16 +10,17 @@ type KeyTest struct {
 	Values []attr.Value
 }
 
-// Key reads a KeyConditionExpression: one or two tests joined by AND. Whether they fit the keys of the table, the
-// caller knows.
-func (b *Bindings) Key(src string) ([]KeyTest, error) {
-	const field = "KeyConditionExpression"
-	root, err := b.tree(field, src)
-	if err != nil {
-		return nil, err
-	}
-	return keyTests(root, nil)
+// KeyCondition is a KeyConditionExpression that was read.
+type KeyCondition struct{ root *node }
+
+// Key reads a KeyConditionExpression.
+func (b *Bindings) Key(src string) (KeyCondition, error) {
+	root, err := b.tree("KeyConditionExpression", src)
+	return KeyCondition{root}, err
 }
+
+// Tests are the tests that the condition joins by AND. Whether they fit the keys of the table, the caller knows.
+func (k KeyCondition) Tests() ([]KeyTest, error) { return keyTests(k.root, nil) }
 
 func keyTests(n *node, tests []KeyTest) ([]KeyTest, error) {
 	if n.kind == logicNode && n.op == "AND" {
