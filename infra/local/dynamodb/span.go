@@ -60,12 +60,14 @@ func (r *reading) accepts(position int, t expr.KeyTest) error {
 		if v.Kind != k.kind {
 			return invalid(invalidValues + "Condition parameter type does not match schema type")
 		}
+		filled := k.filled(v)
 		if r.index != nil {
-			if err := r.index.filled(k, v); err != nil {
-				return err
-			}
+			filled = r.index.filled(k, v)
 		}
-		if err := k.length(v, position); err != nil {
+		if filled != nil {
+			return filled
+		}
+		if err := k.short(v, position); err != nil {
 			return err
 		}
 	}

@@ -59,7 +59,21 @@ func ParseNumber(text string) (Number, error) {
 			return Number{}, unreadable
 		}
 	}
+	if strings.Trim(whole+fraction, "0") == "" { // zero has the exponent that it is written with
+		return Number{}, inRange(exponent)
+	}
 	return normal(negative, whole+fraction, len(whole)+exponent)
+}
+
+// inRange refuses an exponent of the first digit that no number has.
+func inRange(exponent int) error {
+	switch {
+	case exponent > maxExponent:
+		return invalid(overflow)
+	case exponent < minExponent:
+		return invalid(underflow)
+	}
+	return nil
 }
 
 func numerals(s string) bool {
@@ -98,14 +112,13 @@ func normal(negative bool, digits string, exponent int) (Number, error) {
 	trimmed := strings.TrimLeft(digits, "0")
 	exponent -= len(digits) - len(trimmed)
 	trimmed = strings.TrimRight(trimmed, "0")
-	switch {
-	case trimmed == "":
+	if trimmed == "" {
 		return Number{}, nil
-	case exponent-1 > maxExponent:
-		return Number{}, invalid(overflow)
-	case exponent-1 < minExponent:
-		return Number{}, invalid(underflow)
-	case len(trimmed) > maxDigits:
+	}
+	if err := inRange(exponent - 1); err != nil {
+		return Number{}, err
+	}
+	if len(trimmed) > maxDigits {
 		return Number{}, invalid(tooPrecise)
 	}
 	return Number{negative: negative, digits: trimmed, exponent: int32(exponent)}, nil
@@ -212,10 +225,11 @@ func (n Number) scaled(unit int) *big.Int {
 	return v
 }
 
-// size is the stored size in bytes: one per two digits and one more; AWS says "approximately", and a sign is taken to
-// be one byte.
+// size is the stored size in bytes: one per two significant digits, those before and after the point counted apart, one
+// more, and one for a sign. (AWS says "approximately"; this is what its users have measured.)
 func (n Number) size() int {
-	size := (len(n.digits)+1)/2 + 1
+	whole := min(max(int(n.exponent), 0), len(n.digits))
+	size := 1 + (whole+1)/2 + (len(n.digits)-whole+1)/2
 	if n.negative {
 		size++
 	}

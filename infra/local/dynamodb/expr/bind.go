@@ -55,6 +55,9 @@ func Bind(names map[string]string, values attr.Map) (*Bindings, error) {
 		if len(key) > maxPlaceholder {
 			return nil, refuse("ExpressionAttributeValues contains invalid key: " + tooLong + strconv.Itoa(len(key)))
 		}
+		if err := (attr.Map{key: values[key]}).CheckDepth(); err != nil {
+			return nil, refuse("ExpressionAttributeValues contains invalid value: " + err.Error() + " for key " + key)
+		}
 	}
 	return &Bindings{names: names, values: values, used: map[string]bool{}}, nil
 }

@@ -63,7 +63,7 @@ type parser struct {
 }
 
 func newParser(field, src string) (*parser, error) {
-	if strings.TrimSpace(src) == "" {
+	if src == "" {
 		return nil, refuse("Invalid " + field + ": The expression can not be empty;")
 	}
 	if len(src) > maxLength {
@@ -107,7 +107,7 @@ func (p *parser) skip(symbol string) bool {
 // syntax refuses the next token. AWS shows it with its neighbours on either side.
 func (p *parser) syntax() error {
 	t := p.peek()
-	start, end := t.start, t.end
+	start, end := 0, t.end
 	if p.at > 0 {
 		start = p.tokens[p.at-1].start
 	}

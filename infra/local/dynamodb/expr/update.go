@@ -78,7 +78,7 @@ func (c checker) update(u Update) error {
 func (p *parser) clauses() (Update, error) {
 	var u Update
 	seen := map[string]bool{}
-	for p.peek().kind != endToken {
+	for len(u.actions) == 0 || p.peek().kind != endToken {
 		clause := strings.ToUpper(p.peek().text)
 		if clause != "SET" && clause != "REMOVE" && clause != "ADD" && clause != "DELETE" {
 			return u, p.syntax()
