@@ -35,6 +35,8 @@ const (
 var differences = []difference{
 	{"a number comes back in one form, `20` or `0.5`, at any depth and in messages", "`2e1` and `0.50` come back as they were written",
 		developerGuide + "\"Supported data types and naming rules\": leading and trailing zeros are trimmed", (*exchange).numbers},
+	{"a zero with an exponent that no number has is refused", "it is a zero",
+		developerGuide + "\"Supported data types and naming rules\": what exceeds the range is an exception", (*exchange).zeroExponents},
 	{"what names nothing is refused: an unknown value of an enumeration", "some are not looked at, or after the effect",
 		apiReference + "the valid values of each parameter", (*exchange).enumerations},
 	{"DeleteItem reports capacity when it is asked to", "always, if there was an item", apiReference + "DeleteItem, ReturnConsumedCapacity",
@@ -49,6 +51,9 @@ var differences = []difference{
 		(*exchange).emptyDeletes},
 	{"an index costs units for items that it lists", "also for those that have its partition key alone",
 		developerGuide + "\"Using Global Secondary Indexes in DynamoDB\", write capacity units", (*exchange).indexUnits},
+	{"an update that gives an index key another type is refused", "stored, for some types",
+		developerGuide + "\"Using Global Secondary Indexes in DynamoDB\": key attributes have the type that they are declared with",
+		(*exchange).indexTypes},
 	{"a page that ends at its limit has a LastEvaluatedKey", "not at the end of a range", apiReference + "Query, Limit", (*exchange).lastKey},
 	{"UPDATED_OLD and UPDATED_NEW return the paths that changed", "the whole attributes that they lie in",
 		apiReference + "UpdateItem, ReturnValues: only the updated attributes", (*exchange).updatedPaths},
@@ -92,6 +97,12 @@ func (x *exchange) numbers() {
 	x.theirs.Message = writtenNumber.ReplaceAllStringFunc(x.theirs.Message, func(s string) string {
 		return "{N:" + canonicalNumber(s[3:len(s)-1]) + "}"
 	})
+}
+
+func (x *exchange) zeroExponents() {
+	if strings.Contains(x.ours.Message, "Number overflow") && strings.Contains(string(x.text()), `"0e126"`) {
+		x.theirs = x.ours
+	}
 }
 
 func (x *exchange) enumerations() {
@@ -283,6 +294,12 @@ func (x *exchange) indexUnits() {
 			delete(theirs, "GlobalSecondaryIndexes")
 		}
 	})
+}
+
+func (x *exchange) indexTypes() {
+	if strings.Contains(x.ours.String(), "Type mismatch for Index Key") && x.theirs.Code == "" {
+		x.theirs = x.ours
+	}
 }
 
 func (x *exchange) lastKey() {

@@ -59,6 +59,7 @@ var faults = map[string]func(g *generator, r *request) bool{
 	},
 	"number too large": func(g *generator, r *request) bool { return g.badValue(r, n("1e126")) },
 	"number too small": func(g *generator, r *request) bool { return g.badValue(r, n("-1e-131")) },
+	"zero too large":   func(g *generator, r *request) bool { return g.badValue(r, n("0e126")) },
 	"empty set": func(g *generator, r *request) bool {
 		return g.badValue(r, object{g.pick("SS", "NS", "BS"): []string{}})
 	},
@@ -67,6 +68,7 @@ var faults = map[string]func(g *generator, r *request) bool{
 	},
 	"false null":           func(g *generator, r *request) bool { return g.badValue(r, object{"NULL": false}) },
 	"index key of no type": func(g *generator, r *request) bool { return g.indexKey(r, object{"BOOL": true}) },
+	"index key updated":    (*generator).badIndexKey,
 	"index key empty":      func(g *generator, r *request) bool { return g.indexKey(r, s("")) },
 	"index key too long":   func(g *generator, r *request) bool { return g.indexKey(r, s(strings.Repeat("x", 2049))) },
 	"return values":        func(g *generator, r *request) bool { return replace(r.body, "ReturnValues", "SOME") },
@@ -327,6 +329,19 @@ func (g *generator) cutOff(r *request) bool {
 		}
 		return string(runes[:at]) + g.pick("=", "(", ")", ",", "$", " AND ", ".", "[", "+") + string(runes[at:])
 	})
+}
+
+// badIndexKey gives the key of an index a value of a type that it can't have.
+func (g *generator) badIndexKey(r *request) bool {
+	name := map[string]string{"pk": "pt", "p": "g"}[primaryOf(r).hash]
+	if r.operation != "UpdateItem" || name == "" {
+		return false
+	}
+	r.body["UpdateExpression"] = "SET " + name + " = :wrong"
+	r.body["ExpressionAttributeValues"] = object{":wrong": []object{b("x"), set("SS", "x"), {"BOOL": true}}[g.IntN(3)]}
+	delete(r.body, "ConditionExpression")
+	delete(r.body, "ExpressionAttributeNames")
+	return true
 }
 
 func (g *generator) keyUpdate(r *request) bool {

@@ -47,6 +47,10 @@ var texts = []text{
 	worded("One of the required keys was not given a value", "The provided key element does not match the schema"),
 	worded(values+"Type mismatch for key", values+"Type mismatch for key .+|The provided key element does not match the schema"),
 	worded("(Invalid .+ The BETWEEN operator requires .+)HeapByteBuffer.+", "Invalid .+ The BETWEEN operator requires .+"),
+	worded("Empty attribute name", values+"Attribute name must not be empty"),
+	worded("(.*)contains a key that is too long;", "(.*)contains a key that is too long; size of key: .+"),
+	worded("(.*)A value provided cannot be converted into a number(.*)", "(.*)Number (over|under)flow.+"),
+	worded("(Invalid .+): Invalid attribute type name found; type: .+", "(Invalid .+): Invalid attribute type name found; type: .+"),
 	worded("Query condition missed key schema element", "Query condition missed key schema element: .+"),
 }
 

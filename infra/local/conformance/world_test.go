@@ -54,6 +54,13 @@ func each(t *testing.T, test func(t *testing.T, w *world)) {
 	t.Run("loopback", func(t *testing.T) { test(t, loopback(t)) })
 }
 
+// on is the same world for a part of a test.
+func (w *world) on(t testing.TB) *world {
+	part := *w
+	part.TB = t
+	return &part
+}
+
 func inProcess(t testing.TB) *world { return &world{TB: t, config: cloud(t).Config("")} }
 
 func loopback(t testing.TB) *world {

@@ -91,6 +91,13 @@ func (w *write) locate() (err error) {
 			return invalid(invalidValues + "Cannot update attribute " + name + ". This attribute is part of the key")
 		}
 	}
+	for _, i := range w.table.indexes {
+		for _, path := range w.update.Paths() {
+			if len(path) > 1 && i.keys.has(path.Root()) {
+				return invalid(scalarKey + "IndexKey: " + path.Root())
+			}
+		}
+	}
 	w.encoded, err = w.table.locate(w.key)
 	return err
 }

@@ -202,7 +202,7 @@ func (r *reading) filterOfQuery() error {
 				continue
 			}
 			if len(path) > 1 {
-				return invalid("Key attributes must be scalars; list random access '[]' and map lookup '.' are not allowed: Key: " + k.name)
+				return invalid(scalarKey + "Key: " + k.name)
 			}
 			return invalid("Filter Expression can only contain non-primary key attributes: Primary key attribute: " + k.name)
 		}

@@ -20,6 +20,7 @@ const (
 	wrongKey       = "The provided key element does not match the schema"
 	invalidValues  = "One or more parameter values were invalid: "
 	notValid       = "One or more parameter values are not valid. "
+	scalarKey      = "Key attributes must be scalars; list random access '[]' and map lookup '.' are not allowed: "
 	emptyKey       = "The AttributeValue for a key attribute cannot contain an empty "
 )
 

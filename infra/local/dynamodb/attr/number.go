@@ -3,6 +3,7 @@ package attr
 import (
 	"cmp"
 	"math/big"
+	"strconv"
 	"strings"
 )
 
@@ -35,7 +36,7 @@ func ParseNumber(text string) (Number, error) {
 		return Number{}, invalid(notANumber)
 	}
 	unreadable := invalid(notANumber + ": " + text)
-	s := strings.TrimSpace(text)
+	s := text
 	if len(s) > maxNumerals {
 		return Number{}, unreadable
 	}
@@ -85,7 +86,7 @@ func numerals(s string) bool {
 	return true
 }
 
-// parseExponent reads a signed integer and clips it to a range far outside the numbers allowed.
+// parseExponent reads a signed integer of 64 bits and clips it to a range far outside the numbers allowed.
 func parseExponent(s string) (int, bool) {
 	sign := 1
 	if s != "" && (s[0] == '-' || s[0] == '+') {
@@ -97,14 +98,11 @@ func parseExponent(s string) (int, bool) {
 	if s == "" || !numerals(s) {
 		return 0, false
 	}
-	const clip = 1 << 20
-	n := 0
-	for i := range len(s) {
-		if n = n*10 + int(s[i]-'0'); n > clip {
-			n = clip
-		}
+	n, err := strconv.ParseInt(s, 10, 64)
+	if err != nil {
+		return 0, false // longer than AWS reads
 	}
-	return sign * n, true
+	return sign * int(min(n, 1<<20)), true
 }
 
 // normal builds the number 0.digits × 10^exponent from digits that may have zeros at either end.

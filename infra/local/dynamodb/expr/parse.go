@@ -306,15 +306,19 @@ func (p *parser) sum() (*node, error) {
 	return &node{kind: sumNode, op: op, kids: []*node{left, right}}, err
 }
 
-// keywords cannot begin a document path.
-var keywords = map[string]bool{"AND": true, "OR": true, "NOT": true, "BETWEEN": true, "IN": true}
+// keywords cannot stand in a document path; clauses cannot in that of an update.
+var (
+	keywords = map[string]bool{"AND": true, "OR": true, "NOT": true, "BETWEEN": true, "IN": true}
+	clauses  = map[string]bool{"SET": true, "REMOVE": true, "ADD": true, "DELETE": true}
+)
 
 // document reads a document path. Names are resolved when the whole expression is known to be well formed.
 func (p *parser) document() (*node, error) {
 	n := &node{kind: pathNode}
 	for {
 		t := p.peek()
-		if t.kind != wordToken && t.kind != nameToken || keywords[strings.ToUpper(t.text)] {
+		word := strings.ToUpper(t.text)
+		if t.kind != wordToken && t.kind != nameToken || keywords[word] || p.update && clauses[word] {
 			return nil, p.syntax()
 		}
 		p.take()

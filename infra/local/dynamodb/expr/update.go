@@ -80,7 +80,7 @@ func (p *parser) clauses() (Update, error) {
 	seen := map[string]bool{}
 	for len(u.actions) == 0 || p.peek().kind != endToken {
 		clause := strings.ToUpper(p.peek().text)
-		if clause != "SET" && clause != "REMOVE" && clause != "ADD" && clause != "DELETE" {
+		if !clauses[clause] {
 			return u, p.syntax()
 		}
 		if seen[clause] {
