@@ -37,6 +37,8 @@ var differences = []difference{
 		developerGuide + "\"Supported data types and naming rules\": leading and trailing zeros are trimmed", (*exchange).numbers},
 	{"a zero with an exponent that no number has is refused", "it is a zero",
 		developerGuide + "\"Supported data types and naming rules\": what exceeds the range is an exception", (*exchange).zeroExponents},
+	{"an Update of a transaction must have its UpdateExpression", "it makes the item", apiReference + "Update: UpdateExpression is required",
+		(*exchange).nothingToUpdate},
 	{"what names nothing is refused: an unknown value of an enumeration", "some are not looked at, or after the effect",
 		apiReference + "the valid values of each parameter", (*exchange).enumerations},
 	{"DeleteItem reports capacity when it is asked to", "always, if there was an item", apiReference + "DeleteItem, ReturnConsumedCapacity",
@@ -101,6 +103,12 @@ func (x *exchange) numbers() {
 
 func (x *exchange) zeroExponents() {
 	if strings.Contains(x.ours.Message, "Number overflow") && strings.Contains(string(x.text()), `"0e126"`) {
+		x.theirs = x.ours
+	}
+}
+
+func (x *exchange) nothingToUpdate() {
+	if strings.Contains(x.ours.Message, ".member.update.updateExpression' failed to satisfy constraint") {
 		x.theirs = x.ours
 	}
 }

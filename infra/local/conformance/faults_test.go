@@ -121,10 +121,13 @@ var faults = map[string]func(g *generator, r *request) bool{
 	"key condition":      (*generator).badKeyCondition,
 	"start key":          (*generator).badStart,
 	"item twice":         (*generator).twice,
-	"two writes in one":  (*generator).twoInOne,
-	"nothing to do":      (*generator).nothing,
-	"too much to do":     (*generator).tooMuch,
-	"token of another":   (*generator).otherToken,
+	"nothing to update": func(g *generator, r *request) bool {
+		return r.operation == "TransactWriteItems" && put(r.body, "TransactItems", []any{object{"Update": object{"TableName": plain.table, "Key": plain.key(g)}}})
+	},
+	"two writes in one": (*generator).twoInOne,
+	"nothing to do":     (*generator).nothing,
+	"too much to do":    (*generator).tooMuch,
+	"token of another":  (*generator).otherToken,
 	"token too long": func(g *generator, r *request) bool {
 		return r.operation == "TransactWriteItems" && put(r.body, "ClientRequestToken", strings.Repeat("t", 37))
 	},

@@ -51,6 +51,14 @@ var texts = []text{
 	worded("(.*)contains a key that is too long;", "(.*)contains a key that is too long; size of key: .+"),
 	worded("(.*)A value provided cannot be converted into a number(.*)", "(.*)Number (over|under)flow.+"),
 	worded("(Invalid .+): Invalid attribute type name found; type: .+", "(Invalid .+): Invalid attribute type name found; type: .+"),
+	worded("The batch write request list for a table cannot be null or empty: .+|The list of keys in RequestItems for BatchGetItem is required: .+",
+		"1 validation error detected: .+"),
+	worded("The provided starting key does not match the range key predicate", "The provided starting key is outside query boundaries .+"),
+	worded("Exclusive Start Key must have same size as table's key schema", "The provided starting key is invalid"),
+	worded("If total segments is specified.+|If segment is specified.+|.+ at 'segment' failed .+", "The (Total)?Segments? parameter is .+"),
+	worded(".+ at '(segment|totalSegments)' failed .+", ".+ at 'totalSegments' failed .+"),
+	worded("The provided starting key is invalid", "The provided starting key is invalid: .+"),
+	worded("Value null at '.+' failed to satisfy constraint: Member must not be null", member+"not be null"),
 	worded("Query condition missed key schema element", "Query condition missed key schema element: .+"),
 }
 

@@ -190,8 +190,12 @@ func (s *Service) batchWrite(in *batchWriteInput) (any, error) {
 // batchWrites checks a BatchWriteItem: puts have an item, deletes none.
 func (s *Service) batchWrites(requests map[string][]writeRequest) (map[string][]*write, error) {
 	count := 0
-	for _, list := range requests {
-		count += len(list)
+	for name, list := range requests {
+		if count += len(list); len(list) == 0 {
+			return nil, invalid("1 validation error detected: Value '{" + name + "=[]}' at 'requestItems' failed to satisfy constraint: " +
+				"Map value must satisfy constraint: [Member must have length less than or equal to 25, " +
+				"Member must have length greater than or equal to 1]")
+		}
 	}
 	if count == 0 {
 		return nil, invalid("1 validation error detected: Value '{}' at 'requestItems' failed to satisfy constraint: " +

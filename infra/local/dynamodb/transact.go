@@ -98,14 +98,21 @@ func (w *write) sameItem(o *write) bool {
 	return w.table == o.table && w.encoded == o.encoded && o.refused == nil
 }
 
+// memberNames are the kinds of entries as errors name them.
+var memberNames = map[action]string{putAction: "put", updateAction: "update", deleteAction: "delete", checkAction: "conditionCheck"}
+
 // fits refuses members that the action does not have, and asks for those that it must have.
 func (o *oneWrite) fits(a action, n int) error {
-	at := "transactItems." + strconv.Itoa(n+1) + ".member."
+	at := "transactItems." + strconv.Itoa(n+1) + ".member." + memberNames[a] + "."
 	switch {
+	case a == putAction && o.Item == nil:
+		return missing(at + "item")
+	case a != putAction && o.Key == nil:
+		return missing(at + "key")
 	case a == checkAction && o.ConditionExpression == nil:
-		return missing(at + "conditionCheck.conditionExpression")
+		return missing(at + "conditionExpression")
 	case a == updateAction && o.UpdateExpression == nil:
-		return missing(at + "update.updateExpression")
+		return missing(at + "updateExpression")
 	case a != putAction && o.Item != nil, a == putAction && o.Key != nil, a != updateAction && o.UpdateExpression != nil:
 		return invalid("the local cloud refuses a member that does not belong to entry " + strconv.Itoa(n+1) + " of the transaction")
 	}
