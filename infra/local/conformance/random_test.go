@@ -270,9 +270,6 @@ func (g *generator) batchGet() object {
 		one := object{"Keys": keys, "ConsistentRead": g.IntN(2) == 0}
 		g.projected(one, k)
 		tables[k.table] = g.finish(one)
-		if _, useless := one["ExpressionAttributeValues"]; useless {
-			delete(one, "ExpressionAttributeValues")
-		}
 	}
 	return g.capacity(object{"RequestItems": tables})
 }

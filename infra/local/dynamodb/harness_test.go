@@ -130,14 +130,6 @@ func code(err error) (string, string) {
 	return api.ErrorCode(), api.ErrorMessage()
 }
 
-func (w *world) wantError(err error, wantCode, wantMessage string) {
-	w.t.Helper()
-	gotCode, gotMessage := code(err)
-	if gotCode != wantCode || gotMessage != wantMessage {
-		w.t.Errorf("error %v\n got  %s: %s\n want %s: %s", err, gotCode, gotMessage, wantCode, wantMessage)
-	}
-}
-
 type item = map[string]types.AttributeValue
 
 func s(v string) types.AttributeValue { return &types.AttributeValueMemberS{Value: v} }
@@ -175,4 +167,15 @@ func (w *world) same(what string, got, want any) {
 	if d := cmp.Diff(want, got, everything, cmp.Comparer(attr.Value.Equal)); d != "" {
 		w.t.Errorf("%s (-want +got):\n%s", what, d)
 	}
+}
+
+// text is a string or number attribute.
+func text(v types.AttributeValue) string {
+	switch v := v.(type) {
+	case *types.AttributeValueMemberS:
+		return v.Value
+	case *types.AttributeValueMemberN:
+		return v.Value
+	}
+	return ""
 }

@@ -76,7 +76,7 @@ func (s *Service) query(in *queryInput) (any, error) {
 	if in.KeyConditionExpression == nil {
 		return nil, invalid("Either the KeyConditions or KeyConditionExpression parameter must be specified in the request.")
 	}
-	tests, err := key.Tests()
+	tests, err := key.Tests(r.schema().has)
 	if err != nil {
 		return nil, err
 	}

@@ -189,7 +189,7 @@ func TestKeyConditions(t *testing.T) {
 			t.Errorf("%s: %v", src, err)
 			continue
 		}
-		got, err := k.Tests()
+		got, err := k.Tests(isKey)
 		if err != nil {
 			t.Errorf("%s: %v", src, err)
 		}
@@ -230,7 +230,7 @@ func FuzzExpressions(f *testing.F) {
 			}
 		}
 		if k, err := bindings(t, src).Key(src); err == nil {
-			if tests, err := k.Tests(); err == nil && len(tests) == 0 {
+			if tests, err := k.Tests(isKey); err == nil && len(tests) == 0 {
 				t.Error("a key condition without a test")
 			}
 		}
