@@ -45,7 +45,7 @@ var differences = []difference{
 		(*exchange).uncalledCapacity},
 	{"reading nothing costs half a unit, or one if consistent", "nothing, in Query, Scan and BatchGetItem",
 		developerGuide + "\"DynamoDB read and write operations\": an item that does not exist costs as the smallest one", (*exchange).emptyReads},
-	{"a transaction counts every unit twice", "TransactWriteItems counts four times, and one entry per table",
+	{"a transaction counts every unit twice", "TransactWriteItems counts four times, but one entry per table alone, and one unit for a check",
 		developerGuide + "\"Amazon DynamoDB Transactions: How it works\", capacity management", (*exchange).transactionUnits},
 	{"TransactGetItems reports the read units of each table", "of all tables together only", apiReference + "Capacity, ReadCapacityUnits",
 		(*exchange).readUnits},
@@ -211,7 +211,7 @@ func (x *exchange) transactionUnits() {
 		switch {
 		case units(ours) == units(theirs):
 			return
-		case x.entriesOf(theirs["TableName"]) > 1 && units(theirs) <= 4*units(ours): // of several entries some are counted once
+		case (x.entriesOf(theirs["TableName"]) > 1 || x.checks(theirs["TableName"])) && units(theirs) <= 4*units(ours):
 			clear(theirs)
 			maps.Copy(theirs, ours)
 			return
@@ -224,6 +224,14 @@ func (x *exchange) transactionUnits() {
 		for _, part := range parts {
 			add(part, -units(part)/2)
 		}
+	})
+}
+
+// checks says whether a transaction only checks something of a table.
+func (x *exchange) checks(table any) bool {
+	return slices.ContainsFunc(x.body["TransactItems"].([]any), func(entry any) bool {
+		check, ok := entry.(object)["ConditionCheck"].(object)
+		return ok && check["TableName"] == table
 	})
 }
 
