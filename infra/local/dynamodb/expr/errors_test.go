@@ -186,7 +186,7 @@ func TestKeyConditionErrors(t *testing.T) {
 		":x = :x":                          invalid + "No key attribute specified",
 		"pk = :x AND begins_with(:x, sk)":  invalid + "begins_with operator must have the key attribute as its first operand",
 		"pk = :x AND size(sk) = :one":      "KeyConditionExpressions cannot contain nested operations",
-		"other.a = :x":                     "KeyConditionExpressions cannot have conditions on nested attributes",
+		"nested.a = :x":                    "KeyConditionExpressions cannot have conditions on nested attributes",
 		"pk.a = :x":                        "Key attributes must be scalars; list random access '[]' and map lookup '.' are not allowed: Key: pk",
 	} {
 		k, err := bindings(t, src).Key(src)

@@ -21,7 +21,9 @@ func (b *Bindings) Key(src string) (KeyCondition, error) {
 
 // Tests are the tests that the condition joins by AND. Key says whether a name is one of the key's; whether the tests fit
 // them, the caller knows.
-func (k KeyCondition) Tests(key func(name string) bool) ([]KeyTest, error) { return k.root.keyTests(nil, key) }
+func (k KeyCondition) Tests(key func(name string) bool) ([]KeyTest, error) {
+	return k.root.keyTests(nil, key)
+}
 
 func (n *node) keyTests(tests []KeyTest, key func(string) bool) ([]KeyTest, error) {
 	if n.kind == logicNode && n.op == "AND" {
