@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"reflect"
@@ -178,4 +179,17 @@ func text(v types.AttributeValue) string {
 		return v.Value
 	}
 	return ""
+}
+
+// keysOf are keys of one partition.
+func keysOf(pk string, count int) []item {
+	var keys []item
+	for i := range count {
+		keys = append(keys, key(pk, fmt.Sprintf("%03d", i)))
+	}
+	return keys
+}
+
+func batchOf(w *world, request map[string]types.KeysAndAttributes) (*sdk.BatchGetItemOutput, error) {
+	return w.client.BatchGetItem(context.Background(), &sdk.BatchGetItemInput{RequestItems: request})
 }
