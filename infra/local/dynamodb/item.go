@@ -29,9 +29,17 @@ func (r reports) check() error {
 	return oneOf("returnItemCollectionMetrics", r.ReturnItemCollectionMetrics, "SIZE", "NONE")
 }
 
-// newWrite checks everything about a write that does not depend on what is stored. Key is nil for a put, item for all
-// others.
+// newWrite checks everything about a write that does not depend on what is stored.
 func (s *Service) newWrite(a action, table string, c conditional, key, item attr.Map, update *string) (*write, error) {
+	w, err := draft(a, c, key, item, update)
+	if err != nil {
+		return nil, err
+	}
+	return w, s.aim(w, table)
+}
+
+// draft reads what a write asks for, as far as no table matters. Key is nil for a put, item for all others.
+func draft(a action, c conditional, key, item attr.Map, update *string) (*write, error) {
 	if err := oneOf("returnValuesOnConditionCheckFailure", c.ReturnValuesOnConditionCheckFailure, "ALL_OLD", "NONE"); err != nil {
 		return nil, err
 	}
@@ -57,13 +65,17 @@ func (s *Service) newWrite(a action, table string, c conditional, key, item attr
 	if err := b.Unused(); err != nil {
 		return nil, err
 	}
-	if w.table, err = s.lookup(table); err != nil {
-		return nil, err
-	}
-	return w, w.locate()
+	return w, bounded(item, putTooLarge)
 }
 
-// locate finds out where the write goes.
+// aim finds out where the write goes.
+func (s *Service) aim(w *write, table string) (err error) {
+	if w.table, err = s.lookup(table); err != nil {
+		return err
+	}
+	return w.locate()
+}
+
 func (w *write) locate() (err error) {
 	switch {
 	case w.action == putAction && w.item == nil:
@@ -77,6 +89,13 @@ func (w *write) locate() (err error) {
 	for _, name := range w.update.Paths().Roots() {
 		if w.table.keys.has(name) {
 			return invalid(invalidValues + "Cannot update attribute " + name + ". This attribute is part of the key")
+		}
+	}
+	for _, i := range w.table.indexes {
+		for _, path := range w.update.Paths() {
+			if len(path) > 1 && i.keys.has(path.Root()) {
+				return invalid(scalarKey + "IndexKey: " + path.Root())
+			}
 		}
 	}
 	w.encoded, err = w.table.locate(w.key)

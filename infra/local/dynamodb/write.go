@@ -27,7 +27,8 @@ type write struct {
 	item      attr.Map // of a put
 	update    expr.Update
 	condition expr.Condition
-	returnOld bool // hand out the item when the condition fails
+	returnOld bool  // hand out the item when the condition fails
+	refused   error // the key is not the table's
 }
 
 // errCondition says that the condition of a write does not hold.
@@ -41,12 +42,15 @@ func (w *write) stored() *row {
 
 // outcome is the item after the write, nil if there is none then. Errors are errCondition and *attr.Error.
 func (w *write) outcome(old *row) (attr.Map, error) {
+	if w.refused != nil {
+		return nil, w.refused
+	}
 	var before attr.Map
 	if old != nil {
 		before = old.item
 	}
 	if w.action == putAction { // what the item alone tells is refused before any condition
-		if err := w.table.check(w.item, putTooLarge); err != nil {
+		if err := w.table.check(w.item); err != nil {
 			return nil, err
 		}
 	}
