@@ -23,6 +23,7 @@ import (
 	"testing"
 	"time"
 
+	"loophub/infra/local/stage"
 	"loophub/shared/validation"
 	"loophub/shared/workspace"
 )
@@ -264,7 +265,7 @@ func siegedWorkspace(t *testing.T) (string, workspace.Workspace) {
 	if err := os.WriteFile(file, text, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	w, err := workspace.Parse(text, manifests(), validation.Checks(manifests())...)
+	w, err := workspace.Parse(text, stage.Manifests(), validation.Checks(stage.Manifests())...)
 	if err != nil {
 		t.Fatal(named(file, err))
 	}

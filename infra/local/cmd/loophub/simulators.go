@@ -13,30 +13,24 @@ import (
 	"time"
 
 	"loophub/connectors/hubspot/simulator"
+	"loophub/infra/local/stage"
 	"loophub/shared/workspace"
 )
 
-// outbound names the simulators to the stages, in the place of the vendors' addresses.
-const outbound = "LOOPHUB_OUTBOUND"
-
-// simulated is the value of outbound.
+// simulated is the value of stage.Outbound.
 func simulated(l net.Listener) string { return "hubspot=" + address(l) }
 
 // simulate stands in for the systems that the workspace writes to. Each has an
 // address of its own, and sends its webhooks to the hub's front door.
-func (h *hub) simulate(ctx context.Context, l net.Listener) (err error) {
+func (h *hub) simulate(l net.Listener) (err error) {
 	if h.hubspot == nil {
 		if h.hubspot, err = account(h.workspace, h.url, h.clock.Now); err != nil {
 			return err
 		}
 	}
-	if h.hubspot == nil {
-		return nil
+	if h.hubspot != nil {
+		serve(h, l, h.hubspot)
 	}
-	if err := writer(h).SetCredentials(ctx, h.workspace.ID, crm(h.workspace), map[string]string{"access_token": localSecret}); err != nil {
-		return fmt.Errorf("storing credentials: %w", err)
-	}
-	serve(h, l, h.hubspot)
 	return nil
 }
 
@@ -56,7 +50,7 @@ func account(w workspace.Workspace, url string, now func() time.Time) (*simulato
 	if name == "" {
 		return nil, nil
 	}
-	sim, err := simulator.New(simulator.Config{Token: localSecret, App: w.Connections[name].Settings["app_id"], Secret: localSecret,
+	sim, err := simulator.New(simulator.Config{Token: stage.Secret, App: w.Connections[name].Settings["app_id"], Secret: stage.Secret,
 		Hook: signed(url, "/hooks/"+w.ID+"/"+name), Specs: os.Getenv("LOOPHUB_SPECS"), Properties: properties(w.Destinations, name), Now: now})
 	if err != nil {
 		return nil, fmt.Errorf("starting the simulator of HubSpot: %w", err)

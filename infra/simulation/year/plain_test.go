@@ -1,4 +1,4 @@
-package simulation
+package year
 
 // plain are the segments of the definition, said once more by code that knows
 // nothing of rules: whether the customer is in one at t.
