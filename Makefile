@@ -12,6 +12,8 @@ NAME      ?= loophub
 TABLE     ?=
 BENCHTIME ?= 1s
 FUZZTIME  ?= 30000x
+SAMPLE    ?= 2000
+TURN      ?= 0
 
 # Pinned here and not in go.mod: a tool's dependencies are not ours.
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.7.0
@@ -99,6 +101,12 @@ fuzz: ## Run every fuzz target over new inputs (FUZZTIME=)
 	    echo "$${name#func } in $${file%/*}"; \
 	    go test -run '^$$' -fuzz "^$${name#func }$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 200x "./$${file%/*}" || exit 1; \
 	  done
+
+# What fails is printed with the CELL= that replays it alone. EVERY=1 takes each place in every theme that comes to it.
+.PHONY: matrix
+matrix: ## Let every call of every stage fail in every way, one at a time (CELL=, EVERY=1; PAIRS=1 with SAMPLE=, TURN=)
+	@go -C infra/simulation/matrix test -count=1 -timeout 3h -run 'TestMatrix|TestPairs' $(if $(CELL),-cell "$(CELL)",\
+	  $(if $(PAIRS),-pairs $(SAMPLE),$(if $(EVERY),-every,-whole)) -turn $(TURN))
 
 .PHONY: bench
 bench: ## Run the benchmarks (BENCHTIME=)

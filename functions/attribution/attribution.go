@@ -99,6 +99,7 @@ type job struct {
 	messages  []string // named: their engagement is read, however old they are
 	touch     bool     // it may belong to another profile now
 	first     bool     // a message or an entry is told of, perhaps its first
+	beside    bool     // messages, entries or what became of them may be others, and not orders alone
 	from      []int    // messages of the batch that ask for it
 }
 
@@ -183,8 +184,12 @@ func (l *jobs) add(n int, workspace, fragment string, touch bool, messages ...st
 	}
 	j := l.at[k]
 	j.touch, j.messages, j.from = j.touch || touch, append(j.messages, messages...), append(j.from, n)
+	j.beside = j.beside || touch || len(messages) > 0
 	return nil
 }
+
+// beside adds a fragment of which more than orders may be another.
+func (l *jobs) beside(workspace, fragment string) { l.at[workspace+"#"+fragment].beside = true }
 
 // first adds a fragment of whom something is to be counted from now on.
 func (l *jobs) first(n int, workspace, fragment string, messages ...string) error {
@@ -192,6 +197,7 @@ func (l *jobs) first(n int, workspace, fragment string, messages ...string) erro
 		return err
 	}
 	l.at[workspace+"#"+fragment].first = true
+	l.beside(workspace, fragment)
 	return nil
 }
 
@@ -206,8 +212,8 @@ func (l *jobs) take(n int, e events.Envelope) (asked int, err error) {
 			return 0, malformed
 		}
 		for _, c := range d.Changes {
-			identity := slices.Contains(c.Parts, "identity")
-			if !identity && !slices.Contains(c.Parts, "orders") && !slices.Contains(c.Parts, "events") {
+			identity, engaged := slices.Contains(c.Parts, "identity"), slices.Contains(c.Parts, "events")
+			if !identity && !engaged && !slices.Contains(c.Parts, "orders") {
 				continue
 			}
 			var named []string
@@ -218,6 +224,9 @@ func (l *jobs) take(n int, e events.Envelope) (asked int, err error) {
 			}
 			if err := l.add(n, e.Workspace, c.Fragment, identity, named...); err != nil {
 				return asked, err
+			}
+			if engaged {
+				l.beside(e.Workspace, c.Fragment)
 			}
 			asked++
 		}

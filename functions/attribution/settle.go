@@ -68,23 +68,20 @@ type counting struct {
 // guards the write; so nothing that was read after it can be older than what
 // another worker counted with before.
 func (c *counting) step(ctx context.Context) (attribution.Step, error) {
-	first, err := c.Fragments(ctx, []profile.ID{c.fragment})
+	stored, fragments, err := c.own(ctx, []profile.ID{c.fragment})
 	if err != nil {
-		return attribution.Step{}, fmt.Errorf("reading the fragment: %w", err)
+		return attribution.Step{}, err
 	}
-	ids := first[0].Profile()
-	stored, err := c.Credits(ctx, ids)
-	if err != nil {
-		return attribution.Step{}, fmt.Errorf("reading what was counted: %w", err)
+	ids := fragments[0].Profile()
+	if alone := slices.Equal(ids, []profile.ID{c.fragment}); !alone {
+		if stored, fragments, err = c.own(ctx, ids); err != nil {
+			return attribution.Step{}, err
+		}
 	}
 	if !c.first && len(c.messages) == 0 && !slices.ContainsFunc(stored, func(m attribution.Credits) bool { return m.Version > 0 }) {
 		// Nobody ever wrote to these people: their orders are nobody's work. Whoever counts
 		// their first message or entry looks once more after it was stored.
 		return attribution.Step{}, nil
-	}
-	fragments, err := c.Fragments(ctx, ids)
-	if err != nil {
-		return attribution.Step{}, fmt.Errorf("reading the members: %w", err)
 	}
 	if at := slices.Index(ids, c.fragment); at < 0 || !slices.Equal(fragments[at].Profile(), ids) {
 		return attribution.Step{}, profile.ErrLost // it was linked or cut meanwhile
@@ -99,6 +96,19 @@ func (c *counting) step(ctx context.Context) (attribution.Step, error) {
 		}
 	}
 	return c.plan(ctx, members, was)
+}
+
+// own reads what is kept of fragments, and then the fragments.
+func (c *counting) own(ctx context.Context, ids []profile.ID) ([]attribution.Credits, []profile.Fragment, error) {
+	stored, err := c.Credits(ctx, ids)
+	if err != nil {
+		return nil, nil, fmt.Errorf("reading what was counted: %w", err)
+	}
+	fragments, err := c.Fragments(ctx, ids)
+	if err != nil {
+		return nil, nil, fmt.Errorf("reading the fragments: %w", err)
+	}
+	return stored, fragments, nil
 }
 
 func (c *counting) plan(ctx context.Context, members []profile.Fragment, stored []attribution.Credits) (attribution.Step, error) {
@@ -130,8 +140,13 @@ func (c *counting) plan(ctx context.Context, members []profile.Fragment, stored 
 }
 
 // remember adds to what is kept of a fragment what can have changed: messages of
-// late, those that are named, and those that it did not know.
+// late, those that are named, and those that it did not know. Where orders alone
+// are others nothing can: each message, entry and engagement has news of its own,
+// which is told after it was stored.
 func (c *counting) remember(ctx context.Context, was attribution.Credits) (attribution.Credits, error) {
+	if !c.beside {
+		return was.Remember(nil, nil), nil
+	}
 	since := c.now.Add(-open)
 	for _, id := range c.messages {
 		if at, ok := made(id); !ok {

@@ -49,6 +49,9 @@ func (w *work) happened(ctx context.Context, id profile.ID, l []events.Occurrenc
 	if len(l) == 0 {
 		return nil
 	}
+	if nobody, err := w.nobodyListens(ctx, id, l); err != nil || nobody {
+		return err
+	}
 	p, ok, err := w.whole(ctx, id)
 	if err != nil || !ok {
 		return err
@@ -62,12 +65,50 @@ func (w *work) happened(ctx context.Context, id profile.ID, l []events.Occurrenc
 		if p.linking { // for too long: nobody knows to whom it happened, so it begins nothing
 			continue
 		}
-		cause := journey.Cause{Way: journey.ByEvent, Name: o.What, Record: o.Record, Fragment: id, At: o.At, Message: o.Message}
-		if err := w.enter(ctx, cause, ""); err != nil {
+		if err := w.enter(ctx, happening(id, o), ""); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// nobodyListens tells whether nothing can come of what happened to somebody, by one
+// read: no entry of hers listens for any of it, and it opens no journey. Of whom it is
+// not yet known who she is, or who is more than one fragment, it tells nothing.
+func (w *work) nobodyListens(ctx context.Context, id profile.ID, l []events.Occurrence) (bool, error) {
+	for _, o := range l {
+		if w.opens(ctx, happening(id, o)) {
+			return false, nil
+		}
+	}
+	f, heads, err := w.hub.Stand(ctx, id)
+	if err != nil {
+		return false, fmt.Errorf("reading heads: %w", err)
+	}
+	if f.Version == 0 || len(f.Pending) > 0 || len(f.Profile()) > 1 {
+		return false, nil
+	}
+	for _, o := range l {
+		if slices.ContainsFunc(heads, func(h journey.Head) bool { return h.Open() && w.concerns(h, o) }) {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+// opens tells whether a cause may open any journey: one that can't be read may, too.
+func (w *work) opens(ctx context.Context, c journey.Cause) bool {
+	for name := range w.workspace.Journeys {
+		if j, ok, err := w.current(ctx, name); err != nil || ok && j.Answers(c) {
+			return true
+		}
+	}
+	return false
+}
+
+// happening is an occurrence as a cause.
+func happening(id profile.ID, o events.Occurrence) journey.Cause {
+	return journey.Cause{Way: journey.ByEvent, Name: o.What, Record: o.Record, Fragment: id, At: o.At, Message: o.Message}
 }
 
 // came brings an occurrence to every open entry of the profile that listens for it.

@@ -51,25 +51,21 @@ func (w *work) whole(ctx context.Context, id profile.ID) (p person, ok bool, err
 // who they are, and what were decided would be of nobody: that is profile.ErrLost,
 // to be read again.
 func (w *work) person(ctx context.Context, id profile.ID) (p person, ok bool, err error) {
-	fragments, identities, err := w.hub.Load(ctx, id)
+	k, err := w.hub.Known(ctx, id)
 	if err != nil {
 		return p, false, fmt.Errorf("reading the profile: %w", err)
 	}
-	if len(fragments) == 0 {
+	if len(k.Members) == 0 {
 		return p, false, nil
 	}
-	for _, f := range fragments {
-		if !slices.Equal(f.Profile(), fragments[0].Profile()) {
+	for _, f := range k.Members {
+		if !slices.Equal(f.Profile(), k.Members[0].Profile()) {
 			return p, false, fmt.Errorf("reading the profile: its fragments do not agree: %w", profile.ErrLost)
 		}
 		p.members, p.linking = append(p.members, f.ID), p.linking || len(f.Pending) > 0
 	}
-	kept, err := w.hub.Memberships(ctx, p.members)
-	if err != nil {
-		return p, false, fmt.Errorf("reading memberships: %w", err)
-	}
-	p.fragments, p.segments = fragments, profile.InSegments(kept)
-	p.view = segment.Combine(fragments, identities, profile.DefaultLimits)
+	p.fragments, p.segments = k.Members, profile.InSegments(k.Memberships)
+	p.view = segment.Combine(k.Members, k.Identities, profile.DefaultLimits)
 	return p, true, nil
 }
 

@@ -27,21 +27,27 @@ type Hub interface {
 
 // Profiles are fragments, and what lies on their addresses.
 type Profiles interface {
-	// Load reads a whole profile by any of its fragments, ordered by id, and what is
-	// stored of the addresses that it claims. No members: there is no such profile.
-	Load(ctx context.Context, fragment profile.ID) (members []profile.Fragment, identities map[string]profile.Identity, err error)
-	// Memberships are what is kept of segments under fragments, in the order of ids.
-	Memberships(ctx context.Context, ids []profile.ID) ([]profile.Memberships, error)
+	// Known reads a whole profile by any of its fragments. No members: there is no such profile.
+	Known(ctx context.Context, fragment profile.ID) (Known, error)
 	// OlderOrders are a fragment's orders beyond its newest, placed at since or later.
 	OlderOrders(ctx context.Context, id profile.ID, since time.Time) ([]profile.Order, error)
 	// Facts are all facts of a record.
 	Facts(ctx context.Context, record string) ([]events.Fact, error)
 }
 
+// Known is a profile as it is stored.
+type Known struct {
+	Members     []profile.Fragment          // ordered by id
+	Identities  map[string]profile.Identity // of the addresses that it claims
+	Memberships []profile.Memberships       // what is kept of segments under the members, in their order
+}
+
 // Entries are people on their way, and the definitions by which they go.
 type Entries interface {
 	// Heads are the heads of all journeys under any of the fragments.
 	Heads(ctx context.Context, fragments []profile.ID) ([]journey.Head, error)
+	// Stand is a fragment, Version 0 = not stored, and the heads of all journeys under it.
+	Stand(ctx context.Context, fragment profile.ID) (profile.Fragment, []journey.Head, error)
 	// Entry reads an entry; Revision 0 = not stored.
 	Entry(ctx context.Context, fragment profile.ID, name, id string) (journey.Entry, error)
 	// Commit writes a step whole, or gives profile.ErrLost: read again.

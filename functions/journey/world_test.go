@@ -91,6 +91,33 @@ func (w *world) know(ids ...profile.ID) {
 	}
 }
 
+// Known reads a profile and what is kept of it.
+func (w *world) Known(ctx context.Context, id profile.ID) (k Known, err error) {
+	k.Members, k.Identities, err = w.Load(ctx, id)
+	if err != nil {
+		return k, err
+	}
+	var ids []profile.ID
+	for _, f := range k.Members {
+		ids = append(ids, f.ID)
+	}
+	k.Memberships, err = w.Memberships(ctx, ids)
+	return k, err
+}
+
+func (w *world) Stand(_ context.Context, id profile.ID) (f profile.Fragment, l []journey.Head, err error) {
+	err = w.step("stand", func() error {
+		f = w.fragments[id]
+		for _, k := range slices.Sorted(maps.Keys(w.heads)) {
+			if w.heads[k].Fragment == id {
+				l = append(l, w.heads[k])
+			}
+		}
+		return nil
+	})
+	return f, l, err
+}
+
 // Memberships: all are lost but who is found, as a tag says.
 func (w *world) Memberships(_ context.Context, ids []profile.ID) (l []profile.Memberships, err error) {
 	for _, id := range ids {

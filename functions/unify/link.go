@@ -13,60 +13,71 @@ import (
 
 // Link completes a fragment's pending links: each pending identifier learns of
 // its claimant, and everything within reach gets its members anew. Only what was
-// pending when it began is cleared.
-func (u Unifier) Link(ctx context.Context, id profile.ID) error {
+// pending when it began is cleared. f is the fragment as it was settled.
+func (u Unifier) Link(ctx context.Context, f profile.Fragment) error {
 	for lost := 0; lost < attempts; {
-		f, err := u.Hub.Fragment(ctx, id)
-		if err != nil {
-			return fmt.Errorf("reading fragment %s: %w", id, err)
-		}
 		if len(f.Pending) == 0 {
 			return nil
 		}
-		done := f.Pending
+		done, moved := f.Pending, false
 		for _, identifier := range slices.Sorted(maps.Keys(done)) {
-			if err := u.claim(ctx, f, identifier); err != nil {
+			now, relinked, err := u.claim(ctx, f, identifier)
+			if err != nil {
 				return err
 			}
+			f, moved = now, moved || relinked
 		}
-		if f, err = u.Hub.Fragment(ctx, id); err != nil {
-			return fmt.Errorf("reading fragment %s: %w", id, err)
+		if moved { // its members were written since it was read
+			var err error
+			if f, err = u.Hub.Fragment(ctx, f.ID); err != nil {
+				return fmt.Errorf("reading fragment %s: %w", f.ID, err)
+			}
 		}
 		next := f.Clone()
 		next.Linked(done)
-		err = u.Hub.Commit(ctx, next, nil, nil)
-		if errors.Is(err, profile.ErrLost) {
+		err := u.Hub.Commit(ctx, next, nil, nil)
+		switch {
+		case err == nil:
+			next.Version++
+			f = next
+			continue
+		case errors.Is(err, profile.ErrLost):
 			lost++
 			err = u.Pause(ctx, lost)
 		}
+		if err == nil {
+			f, err = u.Hub.Fragment(ctx, f.ID)
+		}
 		if err != nil {
-			return fmt.Errorf("clearing the links of %s: %w", id, err)
+			return fmt.Errorf("clearing the links of %s: %w", f.ID, err)
 		}
 	}
-	return fault.New(fault.Transient, "links of %s: %d races lost", id, attempts)
+	return fault.New(fault.Transient, "links of %s: %d races lost", f.ID, attempts)
 }
 
 // claim makes a fragment a claimant of an identifier, then relinks its
-// surroundings where that can tie or cut anything.
-func (u Unifier) claim(ctx context.Context, f profile.Fragment, identifier string) error {
+// surroundings where that can tie or cut anything. It gives the fragment as it was read
+// last, and whether it may have been written since.
+func (u Unifier) claim(ctx context.Context, f profile.Fragment, identifier string) (now profile.Fragment, relinked bool, err error) {
 	stored, err := u.change(ctx, identifier, func(i *profile.Identity) bool {
 		return i.Claimed(f.ID, f.Anchor.Connection, u.Rules.Limits)
 	})
 	if err != nil {
-		return err
+		return f, false, err
 	}
 	if !stored.Ties(f.ID) {
-		return nil // it was shared before: there was no edge, and there is none
+		return f, false, nil // it was shared before: there was no edge, and there is none
 	}
-	if f, err = u.Hub.Fragment(ctx, f.ID); err != nil {
-		return fmt.Errorf("reading fragment %s: %w", f.ID, err)
+	if now, err = u.Hub.Fragment(ctx, f.ID); err != nil {
+		return f, false, fmt.Errorf("reading fragment %s: %w", f.ID, err)
 	}
+	f = now
 	alone := len(stored.Claimants) == 1 && !stored.Shared && len(f.Members) == 0 && !f.State.Over(profile.KindOf(identifier), u.Rules.Limits)
 	if alone {
-		return nil
+		return f, false, nil
 	}
 	seeds := slices.Sorted(maps.Keys(stored.Claimants)) // sorted, so that the same run makes the same calls
-	return u.relink(ctx, append(seeds, f.ID), gap{identifier: identifier})
+	return f, true, u.relink(ctx, append(seeds, f.ID), gap{identifier: identifier})
 }
 
 // Stop puts withdrawals on the addresses themselves. They concern every profile
@@ -184,7 +195,7 @@ func (u Unifier) rewrite(ctx context.Context, id profile.ID, change func(*profil
 		if err != nil || !write {
 			return err
 		}
-		err = u.commit(ctx, f, next, nil, nil, also...)
+		_, err = u.commit(ctx, f, next, nil, nil, also...)
 		if err == nil {
 			return nil
 		}
@@ -239,7 +250,7 @@ func (u Unifier) relink(ctx context.Context, seeds []profile.ID, around gap) err
 		}
 		next := before[id].Clone()
 		next.SetMembers(members[id])
-		err := u.commit(ctx, before[id], next, nil, nil)
+		_, err := u.commit(ctx, before[id], next, nil, nil)
 		if errors.Is(err, profile.ErrLost) {
 			err = u.remember(ctx, id)
 		}

@@ -21,12 +21,13 @@ func (u Unifier) Process(ctx context.Context, facts []events.Fact) (failed map[i
 			failed[n] = err
 		}
 	}
+	known := u.foresee(ctx, facts)
 	for n, f := range facts {
 		if failed[n] != nil {
 			continue
 		}
 		mine := map[profile.ID]*Work{}
-		if err := u.Plan(ctx, mine, f); err != nil {
+		if err := u.Plan(ctx, known, mine, f); err != nil {
 			failed[n] = err
 			continue
 		}
@@ -36,7 +37,7 @@ func (u Unifier) Process(ctx context.Context, facts []events.Fact) (failed map[i
 		}
 	}
 	for _, id := range slices.Sorted(maps.Keys(plan)) {
-		if err := u.one(ctx, id, *plan[id]); err != nil {
+		if err := u.one(ctx, known, id, *plan[id]); err != nil {
 			for _, n := range from[id] {
 				failed[n] = err
 			}
@@ -65,8 +66,9 @@ func merge(plan map[profile.ID]*Work, id profile.ID, w *Work) {
 }
 
 // one settles and links one fragment.
-func (u Unifier) one(ctx context.Context, id profile.ID, w Work) error {
-	if err := u.Settle(ctx, id, w); err != nil {
+func (u Unifier) one(ctx context.Context, k known, id profile.ID, w Work) error {
+	f, err := u.Settle(ctx, k, id, w)
+	if err != nil {
 		return err
 	}
 	claims := false
@@ -79,5 +81,5 @@ func (u Unifier) one(ctx context.Context, id profile.ID, w Work) error {
 	if !claims {
 		return nil
 	}
-	return u.Link(ctx, id)
+	return u.Link(ctx, f)
 }

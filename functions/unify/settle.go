@@ -30,15 +30,20 @@ type Unifier struct {
 // commit stores what became of a fragment, with what readers should hear of it:
 // what changed, also what changed beside it, and what occurred by the facts that
 // were taken in.
-func (u Unifier) commit(ctx context.Context, was, next profile.Fragment, moves []profile.Move, facts []events.Fact, also ...profile.Change) error {
+// It gives the fragment as it is stored then: nobody else's write can come between.
+func (u Unifier) commit(ctx context.Context, was, next profile.Fragment, moves []profile.Move, facts []events.Fact, also ...profile.Change) (profile.Fragment, error) {
 	changes := append(profile.Changes(was, next, moves...), also...)
+	var occurred []events.Occurrence
 	if !u.Quiet {
-		return u.Hub.Commit(ctx, next, moves, changes, profile.Occurrences(was, next, facts)...)
-	}
-	if len(changes) > 0 {
+		occurred = profile.Occurrences(was, next, facts)
+	} else if len(changes) > 0 {
 		next.Quiet = was.Version + 1
 	}
-	return u.Hub.Commit(ctx, next, moves, changes)
+	if err := u.Hub.Commit(ctx, next, moves, changes, occurred...); err != nil {
+		return next, err
+	}
+	next.Version++
+	return next, nil
 }
 
 // Record adds a fact to the log, the index first.
@@ -101,10 +106,38 @@ type Work struct {
 	Facts      []events.Fact // what gave the work, for what is to be told of it
 }
 
+// known is what a batch has read: fragments, and after all of them facts of records. A
+// write on a fragment that is another by now fails its version, so that what was read
+// early is as good as what is read late, once.
+type known struct {
+	fragments map[profile.ID]profile.Fragment
+	facts     map[string][]events.Fact
+}
+
+// foresee reads the fragments that facts name by themselves. What can't be read now is
+// read when it is needed.
+func (u Unifier) foresee(ctx context.Context, facts []events.Fact) known {
+	k := known{map[profile.ID]profile.Fragment{}, map[string][]events.Fact{}}
+	for _, f := range facts {
+		if f.Kind != events.Order {
+			continue
+		}
+		for _, id := range u.Rules.Holders(f) {
+			if _, read := k.fragments[id]; read {
+				continue
+			}
+			if one, err := u.Hub.Fragment(ctx, id); err == nil {
+				k.fragments[id] = one
+			}
+		}
+	}
+	return k
+}
+
 // Plan tells which fragments have to take in what, for facts that are in the log.
 // It reads after the facts were put: of two writers of one record the later one
 // sees both, so no fragment that either names is left out.
-func (u Unifier) Plan(ctx context.Context, plan map[profile.ID]*Work, facts ...events.Fact) error {
+func (u Unifier) Plan(ctx context.Context, k known, plan map[profile.ID]*Work, facts ...events.Fact) error {
 	at := func(id profile.ID) *Work {
 		if plan[id] == nil {
 			plan[id] = &Work{Orders: map[string]bool{}}
@@ -117,6 +150,7 @@ func (u Unifier) Plan(ctx context.Context, plan map[profile.ID]*Work, facts ...e
 			if err != nil {
 				return fmt.Errorf("reading the record's facts: %w", err)
 			}
+			k.facts[f.RecordKey()] = all
 			if hidden := u.Rules.Hidden(all); len(hidden) > 0 { // no single fact gave reason to index these
 				if err := u.index(ctx, f.RecordKey(), hidden, first(all)); err != nil {
 					return err
@@ -151,45 +185,61 @@ func first(facts []events.Fact) int64 {
 // writer that found nothing to do may have relied on what this one replaced; but
 // at the orders alone: what was written is joined for good, and a claim too many,
 // which is not kept, would be new at every look.
-func (u Unifier) Settle(ctx context.Context, id profile.ID, w Work) error {
+//
+// It looks first at what the batch knows, then at the table; after a write of its own
+// it knows the fragment, and reads the log alone. It gives the fragment as it left it.
+func (u Unifier) Settle(ctx context.Context, k known, id profile.ID, w Work) (profile.Fragment, error) {
+	f, read := k.fragments[id]
+	early := read // somebody of this very batch may have written since
 	for lost, wrote := 0, 0; lost < attempts && wrote < rewrites; wrote++ {
-		f, err := u.Hub.Fragment(ctx, id) // the fragment first, then the log: a write on older facts fails its version
-		if err != nil {
-			return fmt.Errorf("reading fragment %s: %w", id, err)
+		var err error
+		if !read { // the fragment first, then the log: a write on older facts fails its version
+			k.facts = nil
+			if f, err = u.Hub.Fragment(ctx, id); err != nil {
+				return f, fmt.Errorf("reading fragment %s: %w", id, err)
+			}
 		}
-		next, moves, err := u.apply(ctx, f, w)
+		next, moves, err := u.apply(ctx, k, f, w)
 		if err != nil {
-			return err
+			return f, err
 		}
 		if len(moves) == 0 && next.Equal(f) {
-			return nil
+			return f, nil
 		}
-		err = u.commit(ctx, f, next, moves, w.Facts)
+		next, err = u.commit(ctx, f, next, moves, w.Facts)
+		k.facts = nil // what the log says is read anew
 		switch {
+		case errors.Is(err, profile.ErrLost) && early:
+			read, early = false, false
 		case errors.Is(err, profile.ErrLost):
+			read = false
 			lost++
 			if err := u.Pause(ctx, lost); err != nil {
-				return err
+				return f, err
 			}
 		case err != nil:
-			return fmt.Errorf("writing fragment %s: %w", id, err)
+			return f, fmt.Errorf("writing fragment %s: %w", id, err)
 		case len(w.Orders) == 0:
-			return nil // joins alone rely on nothing that was read
+			return next, nil // joins alone rely on nothing that was read
 		default:
 			w.Statements = nil
+			f, read, early = next, true, false
 		}
 	}
-	return fault.New(fault.Transient, "fragment %s: it does not come to rest", id)
+	return f, fault.New(fault.Transient, "fragment %s: it does not come to rest", id)
 }
 
 // apply computes the fragment with the work taken in. Orders that move older
 // ones are taken one per write, so that a transaction stays small.
-func (u Unifier) apply(ctx context.Context, f profile.Fragment, w Work) (profile.Fragment, []profile.Move, error) {
+func (u Unifier) apply(ctx context.Context, k known, f profile.Fragment, w Work) (profile.Fragment, []profile.Move, error) {
 	next := f.Clone()
 	for _, record := range slices.Sorted(maps.Keys(w.Orders)) {
-		facts, err := u.Hub.Facts(ctx, record)
-		if err != nil {
-			return f, nil, fmt.Errorf("reading the order's facts: %w", err)
+		facts, read := k.facts[record]
+		if !read {
+			var err error
+			if facts, err = u.Hub.Facts(ctx, record); err != nil {
+				return f, nil, fmt.Errorf("reading the order's facts: %w", err)
+			}
 		}
 		var want *profile.Order
 		if at, o, counts := u.Rules.Contribution(facts); counts && at == f.ID {
@@ -197,6 +247,7 @@ func (u Unifier) apply(ctx context.Context, f profile.Fragment, w Work) (profile
 		}
 		var older profile.Older
 		if own, ends := next.State.Reads(record, want, profile.OrderTimes(facts)); len(own) > 0 || ends {
+			var err error
 			if older, err = u.Hub.Older(ctx, f.ID, own, ends); err != nil {
 				return f, nil, fmt.Errorf("reading older orders of %s: %w", f.ID, err)
 			}

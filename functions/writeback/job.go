@@ -118,25 +118,21 @@ func (l looked) same(o looked) bool {
 // look reads a profile and decides what the destination should hold of it. ok is
 // false where it was erased, or is not there yet: its next change tells.
 func (j *job) look(ctx context.Context, fragment profile.ID) (l looked, ok bool, err error) {
-	members, identities, err := j.hub.Load(ctx, fragment)
-	if err != nil || len(members) == 0 {
+	p, err := j.hub.Person(ctx, fragment)
+	if err != nil || len(p.Members) == 0 {
 		if err != nil {
 			err = fmt.Errorf("reading the profile: %w", err)
 		}
 		return l, false, err
 	}
-	l.linking = slices.ContainsFunc(members, func(f profile.Fragment) bool { return len(f.Pending) > 0 })
-	view := segment.Combine(members, identities, profile.DefaultLimits)
+	l.linking = slices.ContainsFunc(p.Members, func(f profile.Fragment) bool { return len(f.Pending) > 0 })
+	view := segment.Combine(p.Members, p.Identities, profile.DefaultLimits)
 	l.members = view.Members
-	beside, err := j.beside(ctx, view.Members)
-	if err != nil {
-		return l, false, err
-	}
-	now := j.Now()
+	beside, now := p.beside(), j.Now()
 	l.wanted, err = j.plan.Wanted(view, beside, now)
 	if err == nil && !l.wanted.Older.IsZero() {
 		var older []profile.Order
-		for _, f := range members {
+		for _, f := range p.Members {
 			more, err := j.hub.OlderOrders(ctx, f.ID, l.wanted.Older)
 			if err != nil {
 				return l, false, fmt.Errorf("reading older orders: %w", err)
@@ -151,21 +147,14 @@ func (j *job) look(ctx context.Context, fragment profile.ID) (l looked, ok bool,
 	return l, true, nil
 }
 
-// beside reads what is known of a profile beside its fragments.
-func (j *job) beside(ctx context.Context, members []profile.ID) (segment.Beside, error) {
-	kept, err := j.hub.Memberships(ctx, members)
-	if err != nil {
-		return segment.Beside{}, fmt.Errorf("reading segments: %w", err)
-	}
-	o, err := j.hub.Outcome(ctx, members)
-	if err != nil {
-		return segment.Beside{}, fmt.Errorf("reading what messages brought: %w", err)
-	}
-	b := segment.Beside{Segments: profile.InSegments(kept), Outcome: segment.Outcome{Count: o.Orders, Net: o.Net}}
+// beside is what expressions know of a profile beside its fragments.
+func (p Person) beside() segment.Beside {
+	o := p.Outcome
+	b := segment.Beside{Segments: profile.InSegments(p.Memberships), Outcome: segment.Outcome{Count: o.Orders, Net: o.Net}}
 	if c := o.Campaign; c != nil {
 		b.Campaign = segment.Campaign{Journey: c.Journey, Variant: c.Variant, Template: c.Template, Result: c.Result, At: time.UnixMilli(c.At)}
 	}
-	return b, nil
+	return b
 }
 
 const (

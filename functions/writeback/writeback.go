@@ -44,12 +44,17 @@ type Hub interface {
 
 // Profiles are read and never written here.
 type Profiles interface {
-	// Load reads a whole profile by any of its fragments; no members: there is none.
-	Load(ctx context.Context, fragment profile.ID) (members []profile.Fragment, identities map[string]profile.Identity, err error)
+	// Person reads a whole profile by any of its fragments; no members: there is none.
+	Person(ctx context.Context, fragment profile.ID) (Person, error)
 	OlderOrders(ctx context.Context, id profile.ID, since time.Time) ([]profile.Order, error)
-	Memberships(ctx context.Context, members []profile.ID) ([]profile.Memberships, error)
-	// Outcome is what messages brought, and what came of the newest.
-	Outcome(ctx context.Context, members []profile.ID) (attribution.Outcome, error)
+}
+
+// Person is a profile with what is known of it beside its fragments.
+type Person struct {
+	Members     []profile.Fragment
+	Identities  map[string]profile.Identity
+	Memberships []profile.Memberships
+	Outcome     attribution.Outcome // what messages brought, and what came of the newest
 }
 
 // Ledgers say what was last written, and whose the records are.
@@ -148,7 +153,8 @@ type wake struct {
 	message     string // whose failure it is
 	destination string // "" = all
 	fragment    profile.ID
-	came        int64 // the moment that has come, Unix ms; 0 = something happened
+	came        int64    // the moment that has come, Unix ms; 0 = something happened
+	parts       []string // of the profile that changed; nil = something beside it
 }
 
 // add reads one message. Every message may come twice, late and out of order: it
@@ -167,27 +173,27 @@ func (b batch) add(message, body string) error {
 	if json.Unmarshal(e.Data, &d) != nil {
 		return fmt.Errorf("reading %s: its data is malformed", e.Type)
 	}
-	var names []string
-	destination, came := "", int64(0)
+	var l []wake
 	switch e.Type {
 	case events.ProfileChanged:
 		for _, c := range d.Changes {
-			names = append(names, c.Fragment)
+			l = append(l, wake{fragment: profile.ID(c.Fragment), parts: c.Parts})
 		}
-	case events.SegmentEntered, events.SegmentLeft, events.MessageDecided, events.OutcomeChanged:
-		names = []string{d.Fragment}
+	case events.SegmentEntered, events.SegmentLeft, events.OutcomeChanged:
+		l = []wake{{fragment: profile.ID(d.Fragment)}}
+	case events.MessageDecided: // outcome.changed follows where a destination can be shown anything of it
 	case events.DueReached:
 		at, fragment, _ := strings.Cut(d.What, "|")
-		destination, names, came = at, []string{fragment}, d.At
+		l = []wake{{destination: at, fragment: profile.ID(fragment), came: d.At}}
 	default:
 		return fmt.Errorf("an event %s is not for this stage", e.Type)
 	}
-	for _, name := range names {
-		id, ok := profile.ParseID(name)
-		if !ok {
+	for _, w := range l {
+		if _, ok := profile.ParseID(string(w.fragment)); !ok {
 			return fmt.Errorf("reading %s: it names no fragment", e.Type)
 		}
-		b[e.Workspace] = append(b[e.Workspace], wake{message, destination, id, came})
+		w.message = message
+		b[e.Workspace] = append(b[e.Workspace], w)
 	}
 	return nil
 }
@@ -219,12 +225,26 @@ func (s *Stage) workspace(ctx context.Context, id string, wakes []wake) map[stri
 				of = append(of, one)
 			}
 		}
-		if len(of) == 0 {
+		if of = s.concerned(w, w.Destinations[name], of); len(of) == 0 {
 			continue
 		}
 		maps.Copy(errs, s.destination(ctx, w, w.Destinations[name], of))
 	}
 	return errs
+}
+
+// concerned leaves out the wakes that can't change anything for a destination: what it reads of a profile is as it was.
+// Of a destination that can't be read all are left, so that each is told so.
+func (s *Stage) concerned(w workspace.Workspace, d workspace.Destination, wakes []wake) []wake {
+	con, known := s.connectors[w.Connections[d.Connection].Connector]
+	if !known || con.Manifest.Outbound == nil {
+		return wakes
+	}
+	p, err := s.plans.of(w, d, con.Manifest.Outbound.Key)
+	if err != nil {
+		return wakes
+	}
+	return slices.DeleteFunc(wakes, func(o wake) bool { return o.parts != nil && !p.Concerns(o.parts) })
 }
 
 // destination looks at profiles for one destination.

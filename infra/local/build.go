@@ -174,7 +174,7 @@ func (c *Cloud) buildFunctions() error {
 func (c *Cloud) describeFunction(f template.Function, factory lambda.Factory) (lambda.Function, error) {
 	out := lambda.Function{Name: f.Name, ARN: f.ARN, Role: f.Role, MemoryMB: f.MemorySize,
 		Timeout: time.Duration(f.Timeout) * time.Second, Factory: factory, Async: lambda.DefaultAsync(),
-		Reserved: f.ReservedConcurrentExecutions}
+		Invoked: func(event []byte) { c.invocation(f, event) }, Reserved: f.ReservedConcurrentExecutions}
 	if out.MemoryMB == 0 {
 		out.MemoryMB = 128
 	}
@@ -201,6 +201,7 @@ func (c *Cloud) describeFunction(f template.Function, factory lambda.Factory) (l
 	}
 	out.Log = func(line string) {
 		now := c.clock.Now()
+		c.lineCall(f.Role, line)
 		c.logs.Append(logs.Line{Group: group, Time: now, Text: line})
 		c.options.Tail(Line{Time: now, Source: f.Stage, Text: line})
 	}
@@ -342,6 +343,7 @@ func (c *Cloud) sendFor(service, source, queue, body string, attributes map[stri
 	if err := c.serviceMay(service, "sqs:SendMessage", queue, source); err != nil {
 		return err
 	}
+	c.queueCall(queue, "SendMessage", len(body))
 	return c.queues.Send(queue, body, attributes)
 }
 
@@ -351,6 +353,7 @@ func (c *Cloud) logFor(rule, group string, event []byte) error {
 			return err
 		}
 	}
+	c.lineCall(Bus, string(event))
 	if !c.logs.Append(logs.Line{Group: group, Time: c.clock.Now(), Text: string(event)}) {
 		return &dispatch.Error{Code: "ResourceNotFoundException", Message: "The specified log group does not exist: " + group}
 	}

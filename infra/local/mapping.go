@@ -11,7 +11,6 @@ import (
 
 	"loophub/infra/local/lambda"
 	"loophub/infra/local/pattern"
-	"loophub/infra/local/sqs"
 	"loophub/infra/local/template"
 )
 
@@ -156,7 +155,7 @@ func (c *Cloud) startQueue(m template.Mapping, f template.Function, filters []pa
 			"DestinationConfig are for streams: a queue has its own redrive")
 	}
 	out := lambda.QueueMapping{Function: f.ARN, SourceARN: m.EventSourceArn, BatchSize: m.BatchSize, Filters: filters,
-		Queue:  queueSource{c.queues, m.EventSourceArn},
+		Queue:  queueSource{c, m.EventSourceArn},
 		Window: time.Duration(m.MaximumBatchingWindowInSeconds) * time.Second,
 		Report: slices.Contains(m.FunctionResponseTypes, "ReportBatchItemFailures")}
 	if out.BatchSize == 0 {
@@ -174,18 +173,19 @@ func (c *Cloud) startQueue(m template.Mapping, f template.Function, filters []pa
 	return c.functions.MapQueue(out)
 }
 
-// queueSource shows a queue to a poller.
+// queueSource shows a queue to a poller, and meters what it does there.
 type queueSource struct {
-	service *sqs.Service
-	arn     string
+	cloud *Cloud
+	arn   string
 }
 
 func (q queueSource) Receive(count int) ([]events.SQSMessage, error) {
-	messages, err := q.service.Receive(q.arn, count)
+	messages, err := q.cloud.queues.Receive(q.arn, count)
 	if err != nil {
 		return nil, err
 	}
 	var out []events.SQSMessage
+	bytes := 0
 	for _, m := range messages {
 		e := events.SQSMessage{MessageId: m.MessageID, ReceiptHandle: m.ReceiptHandle, Body: m.Body, Md5OfBody: m.MD5OfBody,
 			Md5OfMessageAttributes: m.MD5OfMessageAttributes, Attributes: m.Attributes, EventSource: "aws:sqs",
@@ -194,10 +194,21 @@ func (q queueSource) Receive(count int) ([]events.SQSMessage, error) {
 			e.MessageAttributes[name] = events.SQSMessageAttribute{DataType: a.DataType, StringValue: a.StringValue, BinaryValue: a.BinaryValue}
 		}
 		out = append(out, e)
+		bytes += len(m.Body)
+	}
+	if len(out) > 0 {
+		q.cloud.queueCall(q.arn, "ReceiveMessage", bytes)
 	}
 	return out, nil
 }
 
-func (q queueSource) Delete(receipt string) error { return q.service.Delete(q.arn, receipt) }
+func (q queueSource) Delete(receipts []string) error {
+	q.cloud.queueCall(q.arn, "DeleteMessageBatch", 0)
+	var errs []error
+	for _, r := range receipts {
+		errs = append(errs, q.cloud.queues.Delete(q.arn, r))
+	}
+	return errors.Join(errs...)
+}
 
-func (q queueSource) Watch(wake func()) error { return q.service.Watch(q.arn, wake) }
+func (q queueSource) Watch(wake func()) error { return q.cloud.queues.Watch(q.arn, wake) }

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"loophub/infra/local/meter"
 	"loophub/infra/local/scheduler"
 	"loophub/infra/local/sqs"
 	"loophub/infra/local/template"
@@ -47,6 +48,9 @@ func (c *Cloud) describeSchedule(d template.Schedule) (scheduler.Schedule, error
 	}
 	out := scheduler.Schedule{Name: d.Name, ARN: d.ARN, Target: d.Target.Arn, Expression: d.ScheduleExpression, Retry: policy,
 		Invoke: func(at time.Time) error {
+			if f, known := c.function(d.Target.Arn); known == nil {
+				c.bill(f.Role, meter.Scheduled, "invocation", meter.Use{})
+			}
 			if err := c.roleMay(d.Target.RoleArn, d.Target.Arn, "lambda:InvokeFunction"); err != nil {
 				return err
 			}

@@ -46,10 +46,13 @@ var listeners = map[string]listener{
 	}},
 	"journey": {id: "Journey", seconds: 50, rules: []rule{
 		{id: "SegmentToJourney", about: "Who entered or left a segment may enter a journey", types: []string{segmentEntered, segmentLeft}},
-		{id: "OccurredToJourney", about: "To whom something happened may enter a journey or go on in one", types: []string{profileChanged},
-			data: map[string]any{"changes": map[string]any{"occurred": map[string]any{"what": []any{map[string]any{"exists": true}}}}}},
-		{id: "TraitsToJourney", about: "Whose traits or members changed may have another day to begin on", types: []string{profileChanged},
-			data: map[string]any{"changes": map[string]any{"parts": []any{"traits", "identity"}}}},
+		// One rule and not two: an event that two let through comes twice.
+		{id: "ChangedToJourney", types: []string{profileChanged},
+			about: "Who may enter a journey or go on in one by what happened, or has another day to begin on by traits and members",
+			data: map[string]any{"$or": []any{
+				map[string]any{"changes": map[string]any{"occurred": map[string]any{"what": []any{map[string]any{"exists": true}}}}},
+				map[string]any{"changes": map[string]any{"parts": []any{"traits", "identity"}}},
+			}}},
 		{id: "RequestedToJourney", about: "Whom a script wants in a journey", types: []string{entryRequested}},
 	}},
 	"message": {id: "Message", seconds: 60, most: 5, rules: []rule{
@@ -62,7 +65,7 @@ var listeners = map[string]listener{
 	}},
 	"writeback": {id: "Writeback", seconds: 120, most: 2, rules: []rule{
 		{id: "NewsToWriteback", about: "What a CRM may want to know",
-			types: []string{profileChanged, segmentEntered, segmentLeft, messageDecided, outcomeChanged}},
+			types: []string{profileChanged, segmentEntered, segmentLeft, outcomeChanged}},
 	}},
 }
 

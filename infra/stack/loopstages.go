@@ -13,7 +13,8 @@ import (
 // it may do there, and what else it is told of, is handed in.
 func newListening(s awscdk.Stack, p Props, r resources, name, about string, env map[string]*string, may ...awsiam.PolicyStatement) awslambda.Function {
 	l := listeners[name]
-	g := stage{name: name, id: l.id, about: about, memoryMB: 512, seconds: l.seconds, env: map[string]*string{
+	// They wait for the tables nine tenths of their time, and nobody waits for them: see the ledger in infra/cost.
+	g := stage{name: name, id: l.id, about: about, memoryMB: 256, seconds: l.seconds, env: map[string]*string{
 		"LOOPHUB_HUB_TABLE": r.hub.TableName(),
 	}}
 	maps.Copy(g.env, env)

@@ -45,7 +45,7 @@ func newIngest(s awscdk.Stack, p Props, r resources) awslambda.Function {
 // newUnify turns deliveries into facts, fragments and profiles.
 func newUnify(s awscdk.Stack, p Props, r resources) awslambda.Function {
 	return newStage(s, p, stage{
-		name: "unify", id: "Unify", about: "Turns deliveries into profiles", memoryMB: 1024, seconds: unifySeconds,
+		name: "unify", id: "Unify", about: "Turns deliveries into profiles", memoryMB: 512, seconds: unifySeconds,
 		env: map[string]*string{
 			"LOOPHUB_INBOX_TABLE":     r.inbox.TableName(),
 			"LOOPHUB_HUB_TABLE":       r.hub.TableName(),
@@ -67,7 +67,7 @@ func newUnify(s awscdk.Stack, p Props, r resources) awslambda.Function {
 // newPublish announces on the bus what was committed to the Hub. The stream brings all that it needs.
 func newPublish(s awscdk.Stack, p Props, r resources) awslambda.Function {
 	return newStage(s, p, stage{
-		name: "publish", id: "Publish", about: "Announces what was committed", memoryMB: 512, seconds: 60,
+		name: "publish", id: "Publish", about: "Announces what was committed", memoryMB: 256, seconds: 60,
 		env: map[string]*string{
 			"LOOPHUB_BUS": r.bus.Ref(),
 		},
@@ -102,7 +102,7 @@ func newAPI(s awscdk.Stack, p Props, r resources) awslambda.Function {
 // what waited while something was paused.
 func newSweep(s awscdk.Stack, p Props, r resources) awslambda.Function {
 	return newStage(s, p, stage{
-		name: "sweep", id: "Sweep", about: "Catches up each minute", memoryMB: 512, seconds: sweepSeconds,
+		name: "sweep", id: "Sweep", about: "Catches up each minute", memoryMB: 256, seconds: sweepSeconds,
 		env: map[string]*string{
 			"LOOPHUB_INBOX_TABLE":     r.inbox.TableName(),
 			"LOOPHUB_HUB_TABLE":       r.hub.TableName(),

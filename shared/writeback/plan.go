@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"loophub/shared/profile"
 	"loophub/shared/segment"
 	"loophub/shared/workspace"
 )
@@ -45,6 +46,26 @@ func Compile(d workspace.Destination, key string, zone *time.Location) (Plan, er
 		p.properties = append(p.properties, property{name, e})
 	}
 	return p, nil
+}
+
+// parts of a profile that this version knows.
+var parts = []profile.Change{profile.OrdersChanged, profile.TraitsChanged, profile.TagsChanged, profile.ConsentChanged, profile.CheckoutChanged,
+	profile.IdentityChanged, profile.EventsChanged}
+
+// Concerns tells whether a change of these parts of a profile can be one of what the destination should hold. Of a part
+// that is not known here, and of none, nothing can be said: it may.
+func (p Plan) Concerns(changed []string) bool {
+	if len(changed) == 0 {
+		return true
+	}
+	reads := func(c profile.Change) bool {
+		return p.when != nil && slices.Contains(p.when.Reads(), c) ||
+			slices.ContainsFunc(p.properties, func(o property) bool { return slices.Contains(o.expression.Reads(), c) })
+	}
+	return slices.ContainsFunc(changed, func(name string) bool {
+		c := profile.Change(name)
+		return !slices.Contains(parts, c) || c == profile.IdentityChanged || reads(c)
+	})
 }
 
 // Wanted is what the destination should hold of a profile.

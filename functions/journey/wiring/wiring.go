@@ -53,6 +53,12 @@ func New(d deps.Deps) (lambda.Handler, error) {
 // part is a workspace's part of the Hub in the words of the stage.
 type part struct{ hub.Workspace }
 
+// Known reads a profile.
+func (p part) Known(ctx context.Context, fragment profile.ID) (stage.Known, error) {
+	one, err := p.Person(ctx, fragment)
+	return stage.Known{Members: one.Members, Identities: one.Identities, Memberships: one.Memberships}, err
+}
+
 // Commit writes a step whole.
 func (p part) Commit(ctx context.Context, s stage.Step) error {
 	return p.CommitStep(ctx, hub.Step{Head: s.Head, Others: s.Others, News: s.News, Outcome: s.Outcome})

@@ -28,13 +28,17 @@ func New(d deps.Deps) (lambda.Handler, error) {
 	db := dynamodb.NewFromConfig(d.Config)
 	table := hub.New(db, hubTable)
 	return lambda.NewHandler(segment.New(segment.Config{
-		Definitions: definition.NewReader(db, nil, hubTable, "", d.Now),
+		Definitions: definition.NewReader(db, nil, hubTable, "", d.Now).Within(unreviewed),
 		Hub:         func(workspace string) segment.Hub { return part{table.In(workspace)} },
 		Pause:       d.Pause(50 * time.Millisecond),
 		Log:         telemetry.New(d.Output(), "segment"),
 		Now:         d.Now,
 	}).Handle), nil
 }
+
+// unreviewed is how long the stage may go by a definition that was replaced: sweep has everybody looked at anew three
+// minutes after segments became others, and whoever is then judged by the segments of before stays so.
+const unreviewed = 2 * time.Minute
 
 // part is a workspace's part of the Hub in the words of the stage.
 type part struct{ hub.Workspace }

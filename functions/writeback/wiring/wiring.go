@@ -19,6 +19,7 @@ import (
 	"loophub/shared/aws/deps"
 	"loophub/shared/aws/hub"
 	"loophub/shared/outbound"
+	"loophub/shared/profile"
 	"loophub/shared/telemetry"
 	"loophub/shared/workspace"
 )
@@ -73,6 +74,12 @@ func join(d deps.Deps, o outside) (lambda.Handler, error) {
 
 // part is a workspace's part of the Hub in the words of the stage.
 type part struct{ hub.Workspace }
+
+// Person reads a profile.
+func (p part) Person(ctx context.Context, fragment profile.ID) (writeback.Person, error) {
+	one, err := p.PersonAndOutcome(ctx, fragment)
+	return writeback.Person(one), err
+}
 
 // Arm has a profile looked at again.
 func (p part) Arm(ctx context.Context, what string, at time.Time) error {

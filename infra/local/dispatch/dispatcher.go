@@ -13,6 +13,7 @@ import (
 	"sync"
 
 	"loophub/infra/local/journal"
+	"loophub/infra/local/meter"
 )
 
 // Authoriser decides whether a principal may do what a call needs. A refusal is an *Error.
@@ -31,6 +32,7 @@ type Dispatcher struct {
 	services   map[string]Service
 	// Requests counts the calls, for their ids.
 	Requests journal.Serial
+	meter    meter.Meter
 
 	mu     sync.Mutex
 	counts map[Count]int
@@ -115,7 +117,9 @@ func (d *Dispatcher) serve(ctx context.Context, c Call, p protocol) (Reply, erro
 		return p.refuse(e)
 	}
 	serve := func(c Call) Reply {
-		reply, err := d.try(ctx, c)
+		counted, use := meter.Begin(ctx)
+		reply, err := d.try(counted, c)
+		d.used(c, *use)
 		if err != nil {
 			return refuse(asError(err))
 		}
@@ -140,6 +144,15 @@ func (d *Dispatcher) count(c Call, code string) {
 	defer d.mu.Unlock()
 	d.counts[Count{c.Principal, c.Service, c.Operation, code}]++
 }
+
+// used meters a call. One that its service bills by no measure of its own is a request like any other.
+func (d *Dispatcher) used(c Call, u meter.Use) {
+	u.Billed = max(u.Billed, 1)
+	d.meter.Add(meter.Key{Who: c.Principal, Service: c.Service, Operation: c.Operation}, u)
+}
+
+// Meter counts what calls use; what AWS does in somebody's name without a call is added to it.
+func (d *Dispatcher) Meter() *meter.Meter { return &d.meter }
 
 func (d *Dispatcher) try(ctx context.Context, c Call) (Reply, error) {
 	s, ok := d.services[c.Service]

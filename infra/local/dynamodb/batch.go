@@ -103,7 +103,7 @@ func (s *Service) batchGet(call dispatch.Call, in *batchGetInput) (any, error) {
 			}
 		}
 		t := reads[name][0].table
-		t.units.count("BatchGetItem", c.total(), 0)
+		s.count(t, "BatchGetItem", c.total(), 0)
 		if r := c.report(t, in.ReturnConsumedCapacity, plainUnits); r != nil {
 			out.ConsumedCapacity = append(out.ConsumedCapacity, r)
 		}
@@ -216,7 +216,7 @@ func (s *Service) writeAll(writes []*write) (map[*Table]*cost, error) {
 		costs[e.table].add(e.table.commit(e, nil, at), 1)
 	}
 	for t, c := range costs {
-		t.units.count("BatchWriteItem", 0, c.total())
+		s.count(t, "BatchWriteItem", 0, c.total())
 	}
 	tables := changed(effects, before)
 	s.mu.Unlock()

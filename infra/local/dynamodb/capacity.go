@@ -1,8 +1,11 @@
 package dynamodb
 
 import (
+	"context"
 	"maps"
 	"math"
+
+	"loophub/infra/local/meter"
 )
 
 // Units of capacity (developer guide, "DynamoDB read and write operations", capacity unit consumption, read
@@ -82,6 +85,23 @@ func (l *ledger) count(operation string, reads, writes float64) {
 	u.Reads += reads
 	u.Writes += writes
 	l.by[operation] = u
+}
+
+// during is the service as one call sees it: the same tables, and the call's own count. It is no copy of anything but
+// pointers.
+func (s *Service) during(ctx context.Context) *Service {
+	one := *s
+	one.use = meter.Of(ctx)
+	return &one
+}
+
+// count notes the units that a call consumes on a table, for the table and for the call. The caller holds the lock.
+func (s *Service) count(t *Table, operation string, reads, writes float64) {
+	t.units.count(operation, reads, writes)
+	if s.use != nil {
+		s.use.Reads += reads
+		s.use.Writes += writes
+	}
 }
 
 // Units returns what was consumed so far.

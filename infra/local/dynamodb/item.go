@@ -102,7 +102,7 @@ func (s *Service) perform(operation string, w *write) (before, after attr.Map, c
 	case errors.Is(err, errCondition): // which costs by the item that is there, and at least one unit
 		c.table = writeUnits(before.Size())
 	}
-	t.units.count(operation, 0, c.total())
+	s.count(t, operation, 0, c.total())
 	changed := t.stream.next != records
 	s.mu.Unlock()
 	if changed {
@@ -292,7 +292,7 @@ func (s *Service) getItem(in *getInput) (any, error) {
 		size = r.size
 	}
 	c := cost{table: readUnits(size, in.ConsistentRead)}
-	t.units.count("GetItem", c.table, 0)
+	s.count(t, "GetItem", c.table, 0)
 	s.mu.Unlock()
 	out := found{ConsumedCapacity: c.report(t, in.ReturnConsumedCapacity, plainUnits)}
 	if ok {

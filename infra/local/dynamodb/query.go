@@ -49,6 +49,7 @@ type listed struct {
 
 // reading is a checked Query or Scan.
 type reading struct {
+	service    *Service
 	table      *Table
 	index      *index // nil for the table itself
 	from, to   string // range of encoded keys
@@ -131,7 +132,7 @@ func (s *Service) reading(in *listing, further map[string]*string) (*reading, *e
 	if err != nil {
 		return nil, nil, err
 	}
-	r := &reading{consistent: in.ConsistentRead, count: in.Select == "COUNT"}
+	r := &reading{service: s, consistent: in.ConsistentRead, count: in.Select == "COUNT"}
 	if in.Limit != nil {
 		r.limit = *in.Limit
 	}
@@ -259,7 +260,7 @@ func (r *reading) page(operation, report string) listed {
 	} else {
 		c.table = units
 	}
-	t.units.count(operation, c.total(), 0)
+	r.service.count(t, operation, c.total(), 0)
 	out.ConsumedCapacity = c.report(t, report, plainUnits)
 	return out
 }

@@ -13,6 +13,7 @@ import (
 
 	"loophub/infra/local/dynamodb/attr"
 	"loophub/infra/local/journal"
+	"loophub/infra/local/meter"
 )
 
 // TableSpec describes a table.
@@ -70,14 +71,15 @@ type Service struct {
 	Journal journal.Journal
 
 	now    func() time.Time
-	mu     sync.Mutex // guards everything below and all tables; never held across a call out
+	mu     *sync.Mutex // guards everything below and all tables; never held across a call out
 	tables map[string]*Table
-	tokens tokens
+	tokens *tokens
+	use    *meter.Use // of the call at hand, see during; nil outside of one
 }
 
 // New returns a service with the tables described, all empty. Time is asked of now alone.
 func New(now func() time.Time, specs []TableSpec) (*Service, error) {
-	s := &Service{now: now, tables: map[string]*Table{}, tokens: tokens{known: map[string]*token{}}}
+	s := &Service{now: now, tables: map[string]*Table{}, mu: &sync.Mutex{}, tokens: &tokens{known: map[string]*token{}}}
 	for _, spec := range specs {
 		t, err := s.table(spec)
 		if err != nil {
@@ -184,6 +186,25 @@ func (t *Table) Items() []attr.Map {
 		return true
 	})
 	return items
+}
+
+// itemOverhead is what storage counts of an item beside its size, in the table and in each index (developer guide,
+// "Estimating capacity and costs", read 2026-11-22).
+const itemOverhead = 100
+
+// Bytes is what the table stores, with its indexes, as storage is billed.
+func (t *Table) Bytes() (n int) {
+	t.service.mu.Lock()
+	defer t.service.mu.Unlock()
+	add := func(_ string, r *row) bool {
+		n += r.size + itemOverhead
+		return true
+	}
+	t.rows.ascend("", "", add)
+	for _, i := range t.indexes {
+		i.rows.ascend("", "", add)
+	}
+	return n
 }
 
 // keySchema is the attributes of a key, in order.

@@ -209,9 +209,9 @@ func (s *Service) settle(costs map[*Table]*cost, in *transactWriteInput, kind ki
 			continue
 		}
 		if kind == readKind {
-			t.units.count("TransactWriteItems", c.total(), 0)
+			s.count(t, "TransactWriteItems", c.total(), 0)
 		} else {
-			t.units.count("TransactWriteItems", 0, c.total())
+			s.count(t, "TransactWriteItems", 0, c.total())
 		}
 		if r := c.report(t, in.ReturnConsumedCapacity, kind); r != nil {
 			out.ConsumedCapacity = append(out.ConsumedCapacity, r)
@@ -274,7 +274,7 @@ func (s *Service) chargeCancelled(writes []*write) {
 		charge(costs, w.table, cost{table: writeUnits(size)})
 	}
 	for t, c := range costs {
-		t.units.count("TransactWriteItems", 0, c.total())
+		s.count(t, "TransactWriteItems", 0, c.total())
 	}
 }
 
@@ -335,7 +335,7 @@ func (s *Service) transactGet(in *transactGetInput) (any, error) {
 	}
 	for _, t := range s.Tables() {
 		if c := costs[t]; c != nil {
-			t.units.count("TransactGetItems", c.total(), 0)
+			s.count(t, "TransactGetItems", c.total(), 0)
 			if r := c.report(t, in.ReturnConsumedCapacity, readKind); r != nil {
 				out.ConsumedCapacity = append(out.ConsumedCapacity, r)
 			}

@@ -80,12 +80,12 @@ func find(name string) (operation, error) {
 }
 
 // Serve carries out one call.
-func (s *Service) Serve(_ context.Context, c dispatch.Call) (dispatch.Reply, error) {
+func (s *Service) Serve(ctx context.Context, c dispatch.Call) (dispatch.Reply, error) {
 	op, err := find(c.Operation)
 	if err != nil {
 		return dispatch.Reply{}, err
 	}
-	out, err := op.serve(s, c)
+	out, err := op.serve(s.during(ctx), c)
 	if err != nil {
 		return dispatch.Reply{}, protocolError(err)
 	}

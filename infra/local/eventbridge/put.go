@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"loophub/infra/local/dispatch"
+	"loophub/infra/local/meter"
 )
 
 const (
@@ -40,7 +41,7 @@ func Operations() []string { return []string{putEvents} }
 const putEvents = "PutEvents"
 
 // Serve implements dispatch.Service.
-func (s *Service) Serve(_ context.Context, c dispatch.Call) (dispatch.Reply, error) {
+func (s *Service) Serve(ctx context.Context, c dispatch.Call) (dispatch.Reply, error) {
 	in, err := read(c)
 	if err != nil {
 		return dispatch.Reply{}, err
@@ -64,6 +65,7 @@ func (s *Service) Serve(_ context.Context, c dispatch.Call) (dispatch.Reply, err
 	var fresh []*accepted
 	spared := c.Spared(len(in))
 	for i, e := range in {
+		meter.Of(ctx).Billed += meter.Chunks(e.size())
 		r, a := result{ErrorCode: "InternalFailure", ErrorMessage: "Internal Service Failure"}, (*accepted)(nil)
 		if i < spared {
 			r, a = s.put(e, s.serial+uint64(len(fresh))+1)

@@ -39,6 +39,9 @@ func (f *function) invoke(id string, payload []byte) (Result, error) {
 	if i == nil {
 		return Result{}, throttle()
 	}
+	if f.Invoked != nil {
+		f.Invoked(payload)
+	}
 	ctx, end := context.WithCancelCause(f.service.life)
 	defer end(nil)
 	who := dispatch.Invocation{Function: f.Name, ID: id, Kill: func() {

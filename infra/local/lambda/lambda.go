@@ -52,6 +52,8 @@ type Function struct {
 	Reserved  *int // invocations at a time; nil: as many as come
 	// Log takes a line for the function's log group.
 	Log func(line string)
+	// Invoked, if not nil, is told of every run before it begins, with its event.
+	Invoked func(event []byte)
 }
 
 // Config is what the service is made of.

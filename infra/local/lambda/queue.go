@@ -17,7 +17,8 @@ import (
 type Queue interface {
 	// Receive returns up to count visible messages, without waiting, in Lambda's own shape.
 	Receive(count int) ([]events.SQSMessage, error)
-	Delete(receipt string) error
+	// Delete removes what was received, at most ten messages, in one call.
+	Delete(receipts []string) error
 	// Watch calls wake, outside of every lock, whenever messages have become visible.
 	Watch(wake func()) error
 }
@@ -126,9 +127,11 @@ func (p *queuePoller) receive() (received int, err error) {
 	if len(p.held) == 0 {
 		p.since = p.pause.timers.Now()
 	}
+	var unfit []events.SQSMessage
+	defer func() { p.delete(unfit) }() // as on AWS, a filter deletes what it does not let through
 	for _, m := range messages {
-		if !p.fits(m) { // as on AWS, a filter deletes what it does not let through
-			p.delete(m)
+		if !p.fits(m) {
+			unfit = append(unfit, m)
 			continue
 		}
 		text, err := json.Marshal(m)
@@ -181,16 +184,25 @@ func (p *queuePoller) deliver(batch []heldMessage) {
 		}
 		failed = ids
 	}
+	done := make([]events.SQSMessage, 0, len(batch))
 	for _, m := range batch {
 		if !slices.Contains(failed, m.MessageId) {
-			p.delete(m.SQSMessage)
+			done = append(done, m.SQSMessage)
 		}
 	}
+	p.delete(done)
 }
 
-func (p *queuePoller) delete(m events.SQSMessage) {
-	if err := p.Queue.Delete(m.ReceiptHandle); err != nil {
-		p.function.Log(fmt.Sprintf("deleting message %s of %s: %v", m.MessageId, p.SourceARN, err))
+func (p *queuePoller) delete(l []events.SQSMessage) {
+	if len(l) == 0 {
+		return
+	}
+	receipts := make([]string, len(l))
+	for n, m := range l {
+		receipts[n] = m.ReceiptHandle
+	}
+	if err := p.Queue.Delete(receipts); err != nil {
+		p.function.Log(fmt.Sprintf("deleting %d messages of %s, %s the first: %v", len(l), p.SourceARN, l[0].MessageId, err))
 	}
 }
 

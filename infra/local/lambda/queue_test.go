@@ -43,10 +43,12 @@ func (l *line) Receive(n int) ([]events.SQSMessage, error) {
 	return out, nil
 }
 
-func (l *line) Delete(receipt string) error {
+func (l *line) Delete(receipts []string) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	delete(l.held, receipt)
+	for _, receipt := range receipts {
+		delete(l.held, receipt)
+	}
 	return nil
 }
 

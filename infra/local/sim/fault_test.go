@@ -133,19 +133,20 @@ func TestPoints(t *testing.T) {
 
 func TestSiteOf(t *testing.T) {
 	for function, want := range map[string]string{
-		"loophub/shared/aws/hub.Workspace.Commit":              "shared/aws/hub.Workspace.Commit",
-		"loophub/shared/aws/hub.(*Table).In":                   "shared/aws/hub.Table.In",
-		"loophub/shared/aws/hub.Workspace.batch.func1":         "shared/aws/hub.Workspace.batch",
-		"loophub/shared/aws/hub.Workspace.batch.func1.2":       "shared/aws/hub.Workspace.batch",
-		"loophub/shared/aws/hub.each[...]":                     "shared/aws/hub.each",
-		"loophub/shared/aws/hub.each[...].func1":               "shared/aws/hub.each",
-		"loophub/shared/aws/hub.Workspace.Dues.func1-range1":   "shared/aws/hub.Workspace.Dues",
-		"loophub/functions/api.(*API).Handle-fm":               "functions/api.API.Handle",
-		"loophub/functions/unify.(*Stage).take.deferwrap1":     "functions/unify.Stage.take",
-		"loophub/functions/ingest.function":                    "functions/ingest.function",
-		"loophub/shared/outbound.(*doer).send":                 "",
-		"loophub/infra/local/lambda.lifeline.Do":               "",
-		"github.com/aws/aws-sdk-go-v2/service/dynamodb.Client": "",
+		"loophub/shared/aws/hub.Workspace.Commit":                     "shared/aws/hub.Workspace.Commit",
+		"loophub/shared/aws/hub.(*Table).In":                          "shared/aws/hub.Table.In",
+		"loophub/shared/aws/hub.Workspace.batch.func1":                "shared/aws/hub.Workspace.batch",
+		"loophub/shared/aws/hub.Workspace.batch.func1.2":              "shared/aws/hub.Workspace.batch",
+		"loophub/shared/aws/hub.each[...]":                            "shared/aws/hub.each",
+		"loophub/shared/aws/hub.each[...].func1":                      "shared/aws/hub.each",
+		"loophub/shared/aws/hub.Workspace.Dues.func1-range1":          "shared/aws/hub.Workspace.Dues",
+		"loophub/shared/aws/hub.Workspace.Ahead.Workspace.Dues.func1": "shared/aws/hub.Workspace.Dues",
+		"loophub/functions/api.(*API).Handle-fm":                      "functions/api.API.Handle",
+		"loophub/functions/unify.(*Stage).take.deferwrap1":            "functions/unify.Stage.take",
+		"loophub/functions/ingest.function":                           "functions/ingest.function",
+		"loophub/shared/outbound.(*doer).send":                        "",
+		"loophub/infra/local/lambda.lifeline.Do":                      "",
+		"github.com/aws/aws-sdk-go-v2/service/dynamodb.Client":        "",
 	} {
 		if got := sim.SiteOf(function); got != want {
 			t.Errorf("%s is %q, want %q", function, got, want)

@@ -72,6 +72,9 @@ func SiteOf(function string) string {
 		}
 		kept = append(kept, p)
 	}
+	if n := len(kept); n > 3 { // a literal of a function that was copied into another: Workspace.Ahead.Workspace.Dues
+		kept = append(kept[:1], kept[n-2:]...)
+	}
 	return name[:slash] + strings.Join(kept, ".")
 }
 

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"loophub/infra/local/dispatch"
+	"loophub/infra/local/meter"
 )
 
 // operation is one API operation: the action that it needs, "" for those of moveNeeds, and what carries it out.
@@ -48,7 +49,9 @@ func (s *Service) Serve(ctx context.Context, c dispatch.Call) (dispatch.Reply, e
 	if err != nil {
 		return dispatch.Reply{}, err
 	}
-	return dispatch.JSON(http.StatusOK, out)
+	reply, err := dispatch.JSON(http.StatusOK, out)
+	meter.Of(ctx).Billed = meter.Chunks(max(len(c.Body), len(reply.Body)))
+	return reply, err
 }
 
 // Needs implements dispatch.Service.

@@ -13,8 +13,7 @@ import (
 var told = map[string][]string{
 	"segment": {`{"detail-type":["profile.changed.v1"],"source":["loophub"]}`},
 	"journey": {
-		`{"detail":{"data":{"changes":{"occurred":{"what":[{"exists":true}]}}}},"detail-type":["profile.changed.v1"],"source":["loophub"]}`,
-		`{"detail":{"data":{"changes":{"parts":["traits","identity"]}}},"detail-type":["profile.changed.v1"],"source":["loophub"]}`,
+		`{"detail":{"data":{"$or":[{"changes":{"occurred":{"what":[{"exists":true}]}}},{"changes":{"parts":["traits","identity"]}}]}},"detail-type":["profile.changed.v1"],"source":["loophub"]}`,
 		`{"detail-type":["entry.requested.v1"],"source":["loophub"]}`,
 		`{"detail-type":["segment.entered.v1","segment.left.v1"],"source":["loophub"]}`,
 	},
@@ -23,7 +22,7 @@ var told = map[string][]string{
 		`{"detail":{"data":{"changes":{"parts":["orders","events","identity"]}}},"detail-type":["profile.changed.v1"],"source":["loophub"]}`,
 		`{"detail-type":["message.decided.v1","entry.changed.v1"],"source":["loophub"]}`,
 	},
-	"writeback": {`{"detail-type":["profile.changed.v1","segment.entered.v1","segment.left.v1","message.decided.v1","outcome.changed.v1"],"source":["loophub"]}`},
+	"writeback": {`{"detail-type":["profile.changed.v1","segment.entered.v1","segment.left.v1","outcome.changed.v1"],"source":["loophub"]}`},
 }
 
 // Each stage that listens has a queue of its own, into which its rules alone may write.

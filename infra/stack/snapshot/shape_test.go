@@ -106,8 +106,8 @@ func TestFunctions(t *testing.T) {
 	v := load(t)
 	type size struct{ memoryMB, seconds float64 }
 	want := map[string]size{
-		"ingest": {512, 10}, "unify": {1024, 60}, "publish": {512, 60}, "api": {512, 15}, "sweep": {512, 50},
-		"segment": {512, 60}, "journey": {512, 50}, "message": {512, 60}, "attribution": {512, 60}, "writeback": {512, 120},
+		"ingest": {512, 10}, "unify": {512, 60}, "publish": {256, 60}, "api": {512, 15}, "sweep": {256, 50},
+		"segment": {256, 60}, "journey": {256, 50}, "message": {256, 60}, "attribution": {256, 60}, "writeback": {256, 120},
 		"links": {512, 10},
 	}
 	got := map[string]size{}

@@ -19,7 +19,8 @@ const (
 // the last good value serves on. No lock is held while reading.
 type cache[V any] struct {
 	now    func() time.Time
-	absent error // what load says when there is no such thing
+	absent error         // what load says when there is no such thing
+	most   time.Duration // how old a value may be that serves while reads fail; 0 = as old as it is
 
 	mu     sync.Mutex
 	values map[string]entry[V]
@@ -28,6 +29,7 @@ type cache[V any] struct {
 
 type entry[V any] struct {
 	value V
+	read  time.Time
 	until time.Time
 }
 
@@ -56,14 +58,14 @@ func (c *cache[V]) load(ctx context.Context, name string, read func(context.Cont
 	switch {
 	case err == nil:
 		delete(c.none, name)
-		put(c.values, name, entry[V]{v, now.Add(fresh)})
+		put(c.values, name, entry[V]{v, now, now.Add(fresh)})
 		return v, nil
 	case errors.Is(err, c.absent):
 		delete(c.values, name)
 		put(c.none, name, now.Add(freshAbsent))
 		return v, c.absent
-	case known:
-		put(c.values, name, entry[V]{old.value, now.Add(freshAbsent)})
+	case known && (c.most == 0 || now.Sub(old.read) < c.most):
+		put(c.values, name, entry[V]{old.value, old.read, now.Add(freshAbsent)})
 		return old.value, nil
 	}
 	return v, err

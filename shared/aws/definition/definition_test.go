@@ -353,6 +353,34 @@ func TestOutage(t *testing.T) {
 	}
 }
 
+// Who can't do with an old definition waits for the outage to end.
+func TestOutageWithin(t *testing.T) {
+	w := newWorld(t)
+	w.apply(t, file)
+	w.reader.Within(2 * time.Minute)
+	reads, load := w.counted(t)
+	if err := load("saigon"); err != nil {
+		t.Fatal(err)
+	}
+	fail := func(string) *awstest.Fault { return &awstest.Fault{Status: 500, Code: "InternalServerError"} }
+	for age, good := range map[time.Duration]bool{59 * time.Second: true, 110 * time.Second: true, 2 * time.Minute: false, time.Hour: false} {
+		w.Fault = nil
+		w.Advance(time.Hour)
+		if err := load("saigon"); err != nil { // read anew
+			t.Fatal(err)
+		}
+		w.Fault = fail
+		w.Advance(age)
+		if err := load("saigon"); (err == nil) != good {
+			t.Errorf("%s after it was read: %v", age, err)
+		}
+		before := reads()
+		if err := load("saigon"); (err == nil) != good || good && reads() != before {
+			t.Errorf("%s after it was read, at once again: %v, %d reads", age, err, reads()-before)
+		}
+	}
+}
+
 func TestItemsOfAnotherFormat(t *testing.T) {
 	w := newWorld(t)
 	w.apply(t, file)

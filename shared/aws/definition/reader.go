@@ -66,6 +66,13 @@ func NewReader(db *dynamodb.Client, parameters *ssm.Client, table, prefix string
 	}
 }
 
+// Within bounds how old a definition may be that serves while reads fail. It is for who decides something that nobody
+// looks at again: a wrong answer lasts, while a failure is tried again.
+func (r *Reader) Within(age time.Duration) *Reader {
+	r.workspaces.most = age
+	return r
+}
+
 // Load gives the definition that counts now, or workspace.ErrUnknown.
 func (r *Reader) Load(ctx context.Context, id string) (workspace.Workspace, error) {
 	if !workspace.ValidID(id) {

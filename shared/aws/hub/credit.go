@@ -39,14 +39,9 @@ func (w Workspace) Credits(ctx context.Context, ids []profile.ID) ([]attribution
 	}
 	l := make([]attribution.Credits, len(ids))
 	for n, id := range ids {
-		var c attribution.Credits
-		if items[n] != nil {
-			if err := unpack(items[n]["d"], &c); err != nil {
-				return nil, fault.As(fault.Permanent, fmt.Errorf("credits of %s: %w", id, err))
-			}
+		if l[n], err = readCredits(id, items[n]); err != nil {
+			return nil, err
 		}
-		c.Fragment, c.Version = id, integer(items[n]["v"])
-		l[n] = c.Named()
 	}
 	return l, nil
 }

@@ -82,6 +82,30 @@ func (w Workspace) Heads(ctx context.Context, fragments []profile.ID) ([]journey
 	return l, nil
 }
 
+// Stand reads a fragment, Version 0 = not stored, and the heads of all journeys under
+// it, which stand side by side.
+func (w Workspace) Stand(ctx context.Context, id profile.ID) (f profile.Fragment, l []journey.Head, err error) {
+	in := w.query("g", string(id), toState, false, 0)
+	in.KeyConditionExpression = aws.String("pk = :p AND sk BETWEEN :s AND :e")
+	in.ExpressionAttributeValues[":e"] = text("j#~")
+	in.FilterExpression = aws.String("attribute_exists(h) OR attribute_exists(p)") // entries have neither
+	var state key
+	err = w.each(ctx, in, func(item key) error {
+		if sortOf(item) == toState {
+			state = item
+			return nil
+		}
+		h, err := readHead(id, item)
+		l = append(l, h)
+		return err
+	})
+	if err != nil {
+		return f, nil, err
+	}
+	f, err = readFragment(id, state)
+	return f, l, err
+}
+
 func readHead(id profile.ID, item key) (journey.Head, error) {
 	var h journey.Head
 	_, name, _ := strings.Cut(sortOf(item), "#")

@@ -2,7 +2,6 @@ package hub
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
@@ -23,12 +22,9 @@ func (w Workspace) Memberships(ctx context.Context, ids []profile.ID) ([]profile
 	}
 	l := make([]profile.Memberships, len(ids))
 	for n, id := range ids {
-		if items[n] != nil {
-			if err := unpack(items[n]["d"], &l[n]); err != nil {
-				return nil, fault.As(fault.Permanent, fmt.Errorf("memberships of %s: %w", id, err))
-			}
+		if l[n], err = readMemberships(id, items[n]); err != nil {
+			return nil, err
 		}
-		l[n].Fragment, l[n].Version, l[n].Armed = id, integer(items[n]["v"]), integer(items[n]["a"])
 	}
 	return l, nil
 }
