@@ -30,9 +30,9 @@ type Dispatcher struct {
 	authoriser Authoriser
 	gate       Gate
 	services   map[string]Service
-	meter      meter.Meter
 	// Requests counts the calls, for their ids.
 	Requests journal.Serial
+	meter    meter.Meter
 
 	mu     sync.Mutex
 	counts map[Count]int

@@ -121,7 +121,7 @@ func (s Subject) refuses(t *testing.T, l *Log) {
 	t.Helper()
 	l.Fails = true
 	refused := 0
-	for range 200 {
+	for range 80 {
 		before := Dump(t, s.Live)
 		at := s.Now()
 		if errors.Is(s.Step(true), ErrFull) {
@@ -131,7 +131,7 @@ func (s Subject) refuses(t *testing.T, l *Log) {
 			Same(t, "after a call that was not kept", Dump(t, s.Live), before)
 		}
 	}
-	if refused < 20 {
+	if refused < 10 {
 		t.Errorf("%d calls were refused", refused)
 	}
 }
