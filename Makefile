@@ -125,6 +125,13 @@ referee: ## Compare the local cloud with DynamoDB Local, moto or AWS (AWS_ENDPOI
 	  echo "fetches it, starts it, compares and stops it; AWS_ENDPOINT_URL=aws is AWS itself" >&2; exit 2; }
 	LOOPHUB_REFEREE="$(AWS_ENDPOINT_URL)" go test -count=1 -v -timeout 60m ./infra/local/conformance -seed $(SEED)
 
+# By a file, since go test shows nothing of a test that passes.
+.PHONY: cost
+cost: ## Print what a million webhooks cost, and a month of standing still
+	@mkdir -p .build && rm -f .build/cost.txt
+	@go test -count=1 -run '^TestLedger$$' ./infra/cost -args -to $(CURDIR)/.build/cost.txt >.build/cost.log; red=$$?; \
+	  test ! -e .build/cost.txt || cat .build/cost.txt; test $$red -eq 0 || { cat .build/cost.log; exit 1; }
+
 # Without paths and revision inside, the same code gives the same bytes, and only what changed is deployed.
 .PHONY: build $(STAGES:%=build-%)
 build: $(STAGES:%=build-%) ## Compile the functions for Lambda into .build/
