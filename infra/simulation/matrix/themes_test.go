@@ -18,7 +18,7 @@ type theme struct {
 func themes() map[string]theme {
 	return map[string]theme{
 		"orders":    {file: base + simple, live: orders},
-		"links":     {file: base + simple, live: linked},
+		"links":     {file: base + hello + writes, live: linked},
 		"histories": {file: base + long + writes, live: histories},
 		"gifts":     {file: base + gift + writes, live: gifts},
 		"hours":     {file: base + quiet, live: hours},
