@@ -33,8 +33,10 @@ func BenchmarkPuts(b *testing.B) {
 		db, table := dynamodb.NewFromConfig(door(roleOf(b, c, "ingest"))), tableOf(b, c, "Inbox")
 		body := &dbtypes.AttributeValueMemberB{Value: []byte(strings.Repeat("x", 900))}
 		perSecond(b, "puts", 1, func(i int) error {
-			_, err := db.PutItem(b.Context(), &dynamodb.PutItemInput{TableName: &table, ConditionExpression: aws.String("attribute_not_exists(pk)"),
-				Item: map[string]dbtypes.AttributeValue{"pk": text("demo#shop#" + strconv.Itoa(i%1000)), "sk": text(strconv.Itoa(i)), "d": body,
+			_, err := db.PutItem(b.Context(), &dynamodb.PutItemInput{TableName: &table,
+				ConditionExpression: aws.String("attribute_not_exists(pk)"),
+				Item: map[string]dbtypes.AttributeValue{"pk": text("demo#shop#" + strconv.Itoa(i%1000)),
+					"sk": text(strconv.Itoa(i)), "d": body,
 					"q": number(1), "r": number(1_800_000_000_000 + i), "x": number(1_802_592_000), "c": text("shop")}})
 			return err
 		})
@@ -51,13 +53,15 @@ func BenchmarkTransactions(b *testing.B) {
 		absent := aws.String("attribute_not_exists(pk)")
 		perSecond(b, "transactions", 1, func(i int) error {
 			id := strconv.Itoa(i)
-			_, err := db.TransactWriteItems(b.Context(), &dynamodb.TransactWriteItemsInput{TransactItems: []dbtypes.TransactWriteItem{
-				{Put: &dbtypes.Put{TableName: &table, Item: key("demo#fact", id), ConditionExpression: absent}},
-				{Update: &dbtypes.Update{TableName: &table, Key: key("demo#fragment", strconv.Itoa(i%1000)),
-					UpdateExpression:          aws.String("SET o = :o ADD v :one"),
-					ExpressionAttributeValues: map[string]dbtypes.AttributeValue{":one": number(1), ":o": text(id)}}},
-				{ConditionCheck: &dbtypes.ConditionCheck{TableName: &table, Key: key("demo#gone", id), ConditionExpression: absent}},
-			}})
+			_, err := db.TransactWriteItems(b.Context(),
+				&dynamodb.TransactWriteItemsInput{TransactItems: []dbtypes.TransactWriteItem{
+					{Put: &dbtypes.Put{TableName: &table, Item: key("demo#fact", id), ConditionExpression: absent}},
+					{Update: &dbtypes.Update{TableName: &table, Key: key("demo#fragment", strconv.Itoa(i%1000)),
+						UpdateExpression:          aws.String("SET o = :o ADD v :one"),
+						ExpressionAttributeValues: map[string]dbtypes.AttributeValue{":one": number(1), ":o": text(id)}}},
+					{ConditionCheck: &dbtypes.ConditionCheck{TableName: &table, Key: key("demo#gone", id),
+						ConditionExpression: absent}},
+				}})
 			return err
 		})
 	})
@@ -71,7 +75,8 @@ func BenchmarkMessages(b *testing.B) {
 		perSecond(b, "messages", 10, func(int) error {
 			send := &sqs.SendMessageBatchInput{QueueUrl: &url}
 			for n := range 10 {
-				send.Entries = append(send.Entries, sqstypes.SendMessageBatchRequestEntry{Id: aws.String(strconv.Itoa(n)), MessageBody: &body})
+				send.Entries = append(send.Entries,
+					sqstypes.SendMessageBatchRequestEntry{Id: aws.String(strconv.Itoa(n)), MessageBody: &body})
 			}
 			if _, err := client.SendMessageBatch(b.Context(), send); err != nil {
 				return err
@@ -82,7 +87,8 @@ func BenchmarkMessages(b *testing.B) {
 			}
 			del := &sqs.DeleteMessageBatchInput{QueueUrl: &url}
 			for n, m := range got.Messages {
-				del.Entries = append(del.Entries, sqstypes.DeleteMessageBatchRequestEntry{Id: aws.String(strconv.Itoa(n)), ReceiptHandle: m.ReceiptHandle})
+				del.Entries = append(del.Entries,
+					sqstypes.DeleteMessageBatchRequestEntry{Id: aws.String(strconv.Itoa(n)), ReceiptHandle: m.ReceiptHandle})
 			}
 			if len(del.Entries) == 0 { // another caller took them
 				return nil
@@ -116,7 +122,8 @@ func doors(b *testing.B, run func(b *testing.B, c *Cloud, door func(role string)
 		client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 2 * runtime.GOMAXPROCS(0)}}
 		b.Cleanup(client.CloseIdleConnections)
 		run(b, c, func(role string) aws.Config {
-			return aws.Config{Region: template.Region, Credentials: c.Credentials(role), HTTPClient: client, BaseEndpoint: &server.URL}
+			return aws.Config{Region: template.Region, Credentials: c.Credentials(role), HTTPClient: client,
+				BaseEndpoint: &server.URL}
 		})
 	})
 }

@@ -30,7 +30,8 @@ func TestAgreement(t *testing.T) {
 	for i := range *operations {
 		r := g.request()
 		text := r.text()
-		x := &exchange{request: r, ours: r.normal(ours.ask(r.operation, text)), theirs: r.normal(theirs.ask(r.operation, text))}
+		x := &exchange{request: r, ours: r.normal(ours.ask(r.operation, text)),
+			theirs: r.normal(theirs.ask(r.operation, text))}
 		diverged := (x.ours.Code == "") != (x.theirs.Code == "") || x.misnamed()
 		if x.same() {
 			equal++
@@ -40,7 +41,8 @@ func TestAgreement(t *testing.T) {
 			met[d]++
 		}
 		if !x.same() {
-			t.Errorf("request %d (%s): %s %s\n ours    %.1000s\n referee %.1000s", i, r.fault, r.operation, abridged(text), x.ours, x.theirs)
+			t.Errorf("request %d (%s): %s %s\n ours    %.1000s\n referee %.1000s", i, r.fault, r.operation,
+				abridged(text), x.ours, x.theirs)
 			if failures++; failures == enough {
 				t.FailNow()
 			}

@@ -84,10 +84,12 @@ func TestBatchesOf16MB(t *testing.T) {
 func TestPagesOf1MB(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
 		for i := range 6 {
-			w.must("PutItem", object{"TableName": pairs.table, "Item": with(key("1 MB", fmt.Sprint(i)), "b", s(strings.Repeat("x", 300<<10)))})
+			w.must("PutItem", object{"TableName": pairs.table, "Item": with(key("1 MB", fmt.Sprint(i)), "b",
+				s(strings.Repeat("x", 300<<10)))})
 		}
-		in := object{"TableName": pairs.table, "KeyConditionExpression": "pk = :p", "ExpressionAttributeValues": object{":p": s("1 MB")},
-			"ProjectionExpression": "sk"}
+		in := object{"TableName": pairs.table, "KeyConditionExpression": "pk = :p",
+			"ExpressionAttributeValues": object{":p": s("1 MB")},
+			"ProjectionExpression":      "sk"}
 		var pages []string
 		for {
 			reply := w.must("Query", in)
@@ -109,10 +111,12 @@ func TestScan(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
 		var want []string
 		for i := range 40 {
-			w.must("PutItem", object{"TableName": plain.table, "Item": object{"id": s(fmt.Sprintf("scan %02d", i)), "mine": s("scan")}})
+			w.must("PutItem", object{"TableName": plain.table, "Item": object{"id": s(fmt.Sprintf("scan %02d", i)),
+				"mine": s("scan")}})
 			want = append(want, fmt.Sprintf("scan %02d", i))
 		}
-		mine := object{"TableName": plain.table, "FilterExpression": "mine = :m", "ExpressionAttributeValues": object{":m": s("scan")}}
+		mine := object{"TableName": plain.table, "FilterExpression": "mine = :m",
+			"ExpressionAttributeValues": object{":m": s("scan")}}
 		w.same("at once", w.scan(mine), want)
 		w.same("in pages", w.scan(with(mine, "Limit", 7)), want)
 		var parts []string
@@ -151,12 +155,14 @@ func TestTokens(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
 		token := newGenerator(1).run + "token"
 		add := func(by string) object {
-			return with(transaction(object{"Update": object{"TableName": pairs.table, "Key": key("tokens", "c"), "UpdateExpression": "ADD n :by",
+			return with(transaction(object{"Update": object{"TableName": pairs.table, "Key": key("tokens", "c"),
+				"UpdateExpression":          "ADD n :by",
 				"ExpressionAttributeValues": object{":by": n(by)}}},
 				putEntry(with(key("tokens", "d"), "b", s(strings.Repeat("x", 1500))))), "ClientRequestToken", token)
 		}
 		counter := func() any {
-			return w.must("GetItem", object{"TableName": pairs.table, "Key": key("tokens", "c"), "ConsistentRead": true})["Item"].(object)["n"]
+			return w.must("GetItem", object{"TableName": pairs.table, "Key": key("tokens", "c"),
+				"ConsistentRead": true})["Item"].(object)["n"]
 		}
 		capacity := func(in object) any {
 			return w.must("TransactWriteItems", with(in, "ReturnConsumedCapacity", "TOTAL"))["ConsumedCapacity"].([]any)[0]
@@ -169,8 +175,9 @@ func TestTokens(t *testing.T) {
 		}
 		w.same("counter", counter(), any(n("1")))
 		r := request{operation: "TransactWriteItems", body: add("2")}
-		w.expect("another under the token", r, w.ask(r.operation, r.text()), answer{Code: "IdempotentParameterMismatchException",
-			Message: "The request uses the same client token as a previous, but non-identical request.", Body: object{}})
+		w.expect("another under the token", r, w.ask(r.operation, r.text()),
+			answer{Code: "IdempotentParameterMismatchException",
+				Message: "The request uses the same client token as a previous, but non-identical request.", Body: object{}})
 		failing := with(transaction(object{"ConditionCheck": object{"TableName": pairs.table, "Key": key("tokens", "c"),
 			"ConditionExpression": "attribute_not_exists(pk)"}}), "ClientRequestToken", token+" 2")
 		for range 2 {
@@ -187,17 +194,21 @@ func TestRefusedLoudly(t *testing.T) {
 		t.Skip("this is about the local cloud alone")
 	}
 	w := inProcess(t)
-	for _, operation := range []string{"BatchExecuteStatement", "CreateTable", "DeleteTable", "DescribeTable", "DescribeTimeToLive",
+	for _, operation := range []string{"BatchExecuteStatement", "CreateTable", "DeleteTable", "DescribeTable",
+		"DescribeTimeToLive",
 		"ExecuteStatement", "ExecuteTransaction", "ListTables", "UpdateTable", "UpdateTimeToLive", "Nonsense"} {
 		w.same(operation, w.ask(operation, []byte("{}")), answer{Code: "UnknownOperationException",
 			Message: "the local cloud does not implement dynamodb:" + operation, Body: object{}})
 	}
-	for parameter, operation := range map[string]string{"Expected": "PutItem", "ConditionalOperator": "PutItem", "AttributeUpdates": "UpdateItem",
-		"AttributesToGet": "GetItem", "KeyConditions": "Query", "QueryFilter": "Query", "ScanFilter": "Scan"} {
+	for parameter, operation := range map[string]string{"Expected": "PutItem", "ConditionalOperator": "PutItem",
+		"AttributeUpdates": "UpdateItem",
+		"AttributesToGet":  "GetItem", "KeyConditions": "Query", "QueryFilter": "Query", "ScanFilter": "Scan"} {
 		w.same(parameter, w.ask(operation, []byte(`{"TableName":"conformance-pairs","`+parameter+`":{}}`)), answer{
-			Code: "ValidationException", Message: `the local cloud does not implement the parameter "` + parameter + `"`, Body: object{}})
+			Code: "ValidationException", Message: `the local cloud does not implement the parameter "` + parameter +
+				`"`, Body: object{}})
 	}
-	for body, operation := range map[string]string{`garbage`: "PutItem", `{"TableName":"conformance-pairs","Item":{"pk":"x"}}`: "PutItem",
+	for body, operation := range map[string]string{`garbage`: "PutItem",
+		`{"TableName":"conformance-pairs","Item":{"pk":"x"}}`: "PutItem",
 		`{"TableName":7}`: "GetItem", `{"TableName":"conformance-pairs","Item":{"pk":{"Q":"x"}}}`: "PutItem"} {
 		if a := w.ask(operation, []byte(body)); a.Code != "SerializationException" {
 			t.Errorf("%s %s: %v", operation, body, a)

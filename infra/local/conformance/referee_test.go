@@ -86,7 +86,8 @@ func createTables(ctx context.Context, db *dynamodb.Client, tables []template.Ta
 		}
 	}
 	for _, t := range tables {
-		if err := dynamodb.NewTableExistsWaiter(db).Wait(ctx, &dynamodb.DescribeTableInput{TableName: &t.Name}, wait); err != nil {
+		if err := dynamodb.NewTableExistsWaiter(db).Wait(ctx, &dynamodb.DescribeTableInput{TableName: &t.Name},
+			wait); err != nil {
 			return fmt.Errorf("waiting for table %s: %w", t.Name, err)
 		}
 	}
@@ -101,7 +102,8 @@ func dropTables(ctx context.Context, db *dynamodb.Client, tables []template.Tabl
 		}
 	}
 	for _, t := range tables {
-		if err := dynamodb.NewTableNotExistsWaiter(db).Wait(ctx, &dynamodb.DescribeTableInput{TableName: &t.Name}, wait); err != nil {
+		if err := dynamodb.NewTableNotExistsWaiter(db).Wait(ctx, &dynamodb.DescribeTableInput{TableName: &t.Name},
+			wait); err != nil {
 			return fmt.Errorf("waiting until table %s is gone: %w", t.Name, err)
 		}
 	}
@@ -110,7 +112,8 @@ func dropTables(ctx context.Context, db *dynamodb.Client, tables []template.Tabl
 
 // creation is a table of the template as the API makes it. Stream and expiry are left out: no call of the suite sees them.
 func creation(t template.Table) *dynamodb.CreateTableInput {
-	in := &dynamodb.CreateTableInput{TableName: &t.Name, BillingMode: types.BillingModePayPerRequest, KeySchema: schema(t.KeySchema)}
+	in := &dynamodb.CreateTableInput{TableName: &t.Name, BillingMode: types.BillingModePayPerRequest,
+		KeySchema: schema(t.KeySchema)}
 	for _, a := range t.AttributeDefinitions {
 		in.AttributeDefinitions = append(in.AttributeDefinitions, types.AttributeDefinition{AttributeName: &a.AttributeName,
 			AttributeType: types.ScalarAttributeType(a.AttributeType)})
@@ -126,7 +129,8 @@ func creation(t template.Table) *dynamodb.CreateTableInput {
 func schema(elements []template.KeyElement) []types.KeySchemaElement {
 	var out []types.KeySchemaElement
 	for _, e := range elements {
-		out = append(out, types.KeySchemaElement{AttributeName: aws.String(e.AttributeName), KeyType: types.KeyType(e.KeyType)})
+		out = append(out, types.KeySchemaElement{AttributeName: aws.String(e.AttributeName),
+			KeyType: types.KeyType(e.KeyType)})
 	}
 	return out
 }

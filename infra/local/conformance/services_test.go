@@ -28,7 +28,8 @@ func TestParameters(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
 		client := ssm.NewFromConfig(w.config)
 		put := func(name, value string, overwrite bool) error {
-			_, err := client.PutParameter(t.Context(), &ssm.PutParameterInput{Name: &name, Value: &value, Type: ssmtypes.ParameterTypeString, Overwrite: &overwrite})
+			_, err := client.PutParameter(t.Context(), &ssm.PutParameterInput{Name: &name, Value: &value,
+				Type: ssmtypes.ParameterTypeString, Overwrite: &overwrite})
 			return err
 		}
 		const one, other = "/conformance/a", "/conformance/deep/b"
@@ -55,13 +56,15 @@ func TestParameters(t *testing.T) {
 			t.Errorf("got %+v, %v", both, err)
 		}
 		for recursive, want := range map[bool]int{false: 1, true: 2} {
-			below, err := client.GetParametersByPath(t.Context(), &ssm.GetParametersByPathInput{Path: aws.String("/conformance"), Recursive: &recursive})
+			below, err := client.GetParametersByPath(t.Context(),
+				&ssm.GetParametersByPathInput{Path: aws.String("/conformance"), Recursive: &recursive})
 			if err != nil || len(below.Parameters) != want {
 				t.Errorf("recursive %v: %+v, %v", recursive, below, err)
 			}
 		}
 		if w.foreign {
-			if _, err := client.DeleteParameters(context.Background(), &ssm.DeleteParametersInput{Names: []string{one, other}}); err != nil {
+			if _, err := client.DeleteParameters(context.Background(), &ssm.DeleteParametersInput{Names: []string{one,
+				other}}); err != nil {
 				t.Error(err)
 			}
 		}
@@ -82,7 +85,8 @@ func TestObjects(t *testing.T) {
 				}
 			})
 		}
-		_, err := client.PutObject(t.Context(), &s3.PutObjectInput{Bucket: bucket, Key: name, Body: strings.NewReader("content"),
+		_, err := client.PutObject(t.Context(), &s3.PutObjectInput{Bucket: bucket, Key: name,
+			Body:     strings.NewReader("content"),
 			Metadata: map[string]string{"trace": "x"}})
 		if err != nil {
 			t.Fatal(err)
@@ -118,13 +122,15 @@ func TestEvents(t *testing.T) {
 				t.Skipf("the endpoint has no EventBridge: %v", err)
 			}
 			t.Cleanup(func() {
-				if _, err := client.DeleteEventBus(context.Background(), &eventbridge.DeleteEventBusInput{Name: bus}); err != nil {
+				if _, err := client.DeleteEventBus(context.Background(),
+					&eventbridge.DeleteEventBusInput{Name: bus}); err != nil {
 					t.Errorf("deleting bus: %v", err)
 				}
 			})
 		}
 		entry := func(detail string) eventtypes.PutEventsRequestEntry {
-			return eventtypes.PutEventsRequestEntry{EventBusName: bus, Source: aws.String("conformance"), DetailType: aws.String("tried"), Detail: &detail}
+			return eventtypes.PutEventsRequestEntry{EventBusName: bus, Source: aws.String("conformance"),
+				DetailType: aws.String("tried"), Detail: &detail}
 		}
 		out, err := client.PutEvents(t.Context(), &eventbridge.PutEventsInput{Entries: []eventtypes.PutEventsRequestEntry{
 			entry(`{"a":1}`), entry(`no JSON`), entry(`{}`)}})

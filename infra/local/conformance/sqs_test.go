@@ -50,7 +50,8 @@ func (w *world) queues(t *testing.T) queues {
 
 func (q queues) attribute(url *string, name types.QueueAttributeName) string {
 	q.Helper()
-	out, err := q.GetQueueAttributes(q.Context(), &sqs.GetQueueAttributesInput{QueueUrl: url, AttributeNames: []types.QueueAttributeName{name}})
+	out, err := q.GetQueueAttributes(q.Context(), &sqs.GetQueueAttributesInput{QueueUrl: url,
+		AttributeNames: []types.QueueAttributeName{name}})
 	if err != nil {
 		q.Fatal(err)
 	}
@@ -87,7 +88,8 @@ func (q queues) send(body string) {
 // back makes a message visible at once.
 func (q queues) back(m types.Message) {
 	q.Helper()
-	_, err := q.ChangeMessageVisibility(q.Context(), &sqs.ChangeMessageVisibilityInput{QueueUrl: q.main, ReceiptHandle: m.ReceiptHandle})
+	_, err := q.ChangeMessageVisibility(q.Context(), &sqs.ChangeMessageVisibilityInput{QueueUrl: q.main,
+		ReceiptHandle: m.ReceiptHandle})
 	if err != nil {
 		q.Fatal(err)
 	}
@@ -95,7 +97,8 @@ func (q queues) back(m types.Message) {
 
 func (q queues) delete(url *string, m types.Message) {
 	q.Helper()
-	if _, err := q.DeleteMessage(q.Context(), &sqs.DeleteMessageInput{QueueUrl: url, ReceiptHandle: m.ReceiptHandle}); err != nil {
+	if _, err := q.DeleteMessage(q.Context(), &sqs.DeleteMessageInput{QueueUrl: url,
+		ReceiptHandle: m.ReceiptHandle}); err != nil {
 		q.Fatal(err)
 	}
 }
@@ -105,7 +108,8 @@ func TestQueue(t *testing.T) {
 		q := w.queues(t)
 		_, err := q.SendMessage(t.Context(), &sqs.SendMessageInput{QueueUrl: q.main, MessageBody: aws.String("héé𝄞"),
 			MessageAttributes: map[string]types.MessageAttributeValue{
-				"s": {DataType: aws.String("String"), StringValue: aws.String("x")}, "b": {DataType: aws.String("Binary"), BinaryValue: []byte{0, 1}}}})
+				"s": {DataType: aws.String("String"),
+					StringValue: aws.String("x")}, "b": {DataType: aws.String("Binary"), BinaryValue: []byte{0, 1}}}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -119,7 +123,8 @@ func TestQueue(t *testing.T) {
 		w.same("in flight", q.attribute(q.main, types.QueueAttributeNameApproximateNumberOfMessagesNotVisible), "1")
 		q.back(got[0])
 		again := q.receive(q.main)
-		if len(again) != 1 || *again[0].MessageId != *got[0].MessageId || again[0].Attributes["ApproximateReceiveCount"] != "2" {
+		if len(again) != 1 || *again[0].MessageId != *got[0].MessageId ||
+			again[0].Attributes["ApproximateReceiveCount"] != "2" {
 			t.Fatalf("received again %+v", again)
 		}
 		q.delete(q.main, again[0])
@@ -154,7 +159,8 @@ func TestQueueBatches(t *testing.T) {
 			return types.SendMessageBatchRequestEntry{Id: &id, MessageBody: &body}
 		}
 		sent, err := q.SendMessageBatch(t.Context(), &sqs.SendMessageBatchInput{QueueUrl: q.main,
-			Entries: []types.SendMessageBatchRequestEntry{entry("1", "one"), entry("2", "not \x01 in XML"), entry("3", "three")}})
+			Entries: []types.SendMessageBatchRequestEntry{entry("1", "one"), entry("2", "not \x01 in XML"), entry("3",
+				"three")}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -163,8 +169,10 @@ func TestQueueBatches(t *testing.T) {
 		}
 		got := q.receive(q.main)
 		w.same("received", bodies(got), "one three")
-		deleted, err := q.DeleteMessageBatch(t.Context(), &sqs.DeleteMessageBatchInput{QueueUrl: q.main, Entries: []types.DeleteMessageBatchRequestEntry{
-			{Id: aws.String("a"), ReceiptHandle: got[0].ReceiptHandle}, {Id: aws.String("b"), ReceiptHandle: aws.String("nonsense")}}})
+		deleted, err := q.DeleteMessageBatch(t.Context(), &sqs.DeleteMessageBatchInput{QueueUrl: q.main,
+			Entries: []types.DeleteMessageBatchRequestEntry{
+				{Id: aws.String("a"), ReceiptHandle: got[0].ReceiptHandle}, {Id: aws.String("b"),
+					ReceiptHandle: aws.String("nonsense")}}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -195,7 +203,8 @@ func TestQueueRefusals(t *testing.T) {
 				return err
 			},
 			"ReceiptHandleIsInvalid": func() error {
-				_, err := q.DeleteMessage(t.Context(), &sqs.DeleteMessageInput{QueueUrl: q.main, ReceiptHandle: aws.String("nonsense")})
+				_, err := q.DeleteMessage(t.Context(), &sqs.DeleteMessageInput{QueueUrl: q.main,
+					ReceiptHandle: aws.String("nonsense")})
 				return err
 			},
 			"InvalidParameterValue": func() error {

@@ -79,7 +79,8 @@ func (g *generator) typed(name string) object {
 }
 
 // keyed are the attributes of keys, which have one type.
-var keyed = map[string]bool{"pk": true, "sk": true, "p": true, "n": false, "id": true, "pw": true, "pt": true, "g": true, "h": true}
+var keyed = map[string]bool{"pk": true, "sk": true, "p": true, "n": false, "id": true, "pw": true, "pt": true,
+	"g": true, "h": true}
 
 // indexed is a value of the type that a key wants.
 func (g *generator) indexed(name string) object {
@@ -137,7 +138,8 @@ func (g *generator) target(k keyspace) string {
 	for {
 		names := len(g.names)
 		p := g.path(k)
-		if root := strings.TrimPrefix(strings.FieldsFunc(p, func(r rune) bool { return r == '.' || r == '[' })[0], "#"); !keyed[root] {
+		if root := strings.TrimPrefix(strings.FieldsFunc(p, func(r rune) bool { return r == '.' || r == '[' })[0],
+			"#"); !keyed[root] {
 			return p
 		}
 		if len(g.names) > names {
@@ -184,7 +186,8 @@ func (g *generator) condition(k keyspace, depth int) string {
 	case 1:
 		return "attribute_not_exists (" + g.path(k) + ")"
 	case 2:
-		return "attribute_type(" + g.path(k) + ", " + g.placeholder(s(g.pick("S", "N", "L", "M", "SS", "NS", "BS", "B", "BOOL", "NULL"))) + ")"
+		return "attribute_type(" + g.path(k) + ", " + g.placeholder(s(g.pick("S", "N", "L", "M", "SS", "NS", "BS",
+			"B", "BOOL", "NULL"))) + ")"
 	case 3:
 		return "begins_with(" + g.path(k) + ", " + g.placeholder(s(g.pick("", "x", "xy"))) + ")"
 	case 4:

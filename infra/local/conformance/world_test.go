@@ -117,7 +117,8 @@ func (w *world) ask(operation string, request []byte) answer {
 		w.Fatal(err)
 	}
 	digest := sha256.Sum256(request)
-	err = v4.NewSigner().SignHTTP(context.Background(), credentials, r, hex.EncodeToString(digest[:]), "dynamodb", w.config.Region, time.Now())
+	err = v4.NewSigner().SignHTTP(context.Background(), credentials, r, hex.EncodeToString(digest[:]), "dynamodb",
+		w.config.Region, time.Now())
 	if err != nil {
 		w.Fatal(err)
 	}

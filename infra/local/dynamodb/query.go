@@ -166,7 +166,8 @@ func (in *listing) check() error {
 	if err := (reports{ReturnConsumedCapacity: in.ReturnConsumedCapacity}).check(); err != nil {
 		return err
 	}
-	if err := oneOf("select", in.Select, "SPECIFIC_ATTRIBUTES", "COUNT", "ALL_ATTRIBUTES", "ALL_PROJECTED_ATTRIBUTES"); err != nil {
+	if err := oneOf("select", in.Select, "SPECIFIC_ATTRIBUTES", "COUNT", "ALL_ATTRIBUTES",
+		"ALL_PROJECTED_ATTRIBUTES"); err != nil {
 		return err
 	}
 	if in.Limit != nil && *in.Limit < 1 {
@@ -231,7 +232,8 @@ func (r *reading) selected(in *listing) error {
 			in.IndexName + " because its projection type is not ALL")
 	}
 	if unseen := r.unprojected(r.projection); len(unseen) > 0 {
-		return invalid(invalidValues + "Global secondary index " + in.IndexName + " does not project [" + strings.Join(unseen, ", ") + "]")
+		return invalid(invalidValues + "Global secondary index " + in.IndexName + " does not project [" +
+			strings.Join(unseen, ", ") + "]")
 	}
 	return nil
 }

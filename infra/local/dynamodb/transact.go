@@ -99,7 +99,8 @@ func (w *write) sameItem(o *write) bool {
 }
 
 // memberNames are the kinds of entries as errors name them.
-var memberNames = map[action]string{putAction: "put", updateAction: "update", deleteAction: "delete", checkAction: "conditionCheck"}
+var memberNames = map[action]string{putAction: "put", updateAction: "update", deleteAction: "delete",
+	checkAction: "conditionCheck"}
 
 // fits refuses members that the action does not have, and asks for those that it must have.
 func (o *oneWrite) fits(a action, n int) error {
@@ -114,7 +115,8 @@ func (o *oneWrite) fits(a action, n int) error {
 	case a == updateAction && o.UpdateExpression == nil:
 		return missing(at + "updateExpression")
 	case a != putAction && o.Item != nil, a == putAction && o.Key != nil, a != updateAction && o.UpdateExpression != nil:
-		return invalid("the local cloud refuses a member that does not belong to entry " + strconv.Itoa(n+1) + " of the transaction")
+		return invalid("the local cloud refuses a member that does not belong to entry " + strconv.Itoa(n+1) +
+			" of the transaction")
 	}
 	return nil
 }
