@@ -26,15 +26,12 @@ var (
 	cities = []string{"Huế", "Hội An", "Đà Lạt", "Cần Thơ"}
 )
 
-// hours is how long a world's shops are open before it calms down.
-const hours = 14
-
 // imagine draws what will happen, and has it sent.
 func (w *world) imagine() {
 	for n, t := range w.towns {
-		actions, idle := w.kind.actions, w.kind.idle
+		actions := w.kind.actions
 		if n > 0 { // a quiet shop beside a busy one
-			actions, idle = actions/3, 2
+			actions /= 3
 		}
 		w.populate(t)
 		bursts := w.bursts(actions)
@@ -45,7 +42,7 @@ func (w *world) imagine() {
 		for n := range 3 {
 			w.post(t, t.Junk(n+w.r.IntN(6)), w.when(bursts))
 		}
-		for range idle {
+		for range 4 {
 			w.babble(t, w.when(bursts))
 		}
 		for w.planned < leastDeliveries {
@@ -58,7 +55,7 @@ func (w *world) imagine() {
 func (w *world) bursts(actions int) []time.Duration {
 	var l []time.Duration
 	for range 4 + actions/10 {
-		l = append(l, w.between(5*time.Minute, hours*time.Hour))
+		l = append(l, w.between(5*time.Minute, time.Duration(w.kind.hours)*time.Hour))
 	}
 	slices.Sort(l)
 	return l
@@ -286,7 +283,7 @@ func (w *world) babble(t *town, at time.Duration) {
 func (w *world) moments() []time.Time {
 	var l []time.Time
 	for n := range 6 {
-		l = append(l, w.Now().Add(time.Duration(n+1)*(hours*time.Hour+40*time.Minute)/6))
+		l = append(l, w.Now().Add(time.Duration(n+1)*(time.Duration(w.kind.hours)*time.Hour+40*time.Minute)/6))
 	}
 	return l
 }

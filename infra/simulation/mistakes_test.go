@@ -93,20 +93,21 @@ func (u Unifier) index(`,
 		`	return aws.String("v >= :v"), key{":v": number(version)}`,
 		"a write passes on every later version too"},
 	{"link-cleared-early", "functions/unify/link.go",
-		`		done := f.Pending
+		`		done, moved := f.Pending, false
 `,
-		`		done := f.Pending
+		`		done, moved := f.Pending, false
 		early := f.Clone()
 		early.Linked(done)
-		if err := u.Hub.Commit(ctx, early, nil, nil); err != nil && !errors.Is(err, profile.ErrLost) {
-			return err
+		if err := u.Hub.Commit(ctx, early, nil, nil); err == nil {
+			early.Version++
+			f = early
 		}
 `,
 		"a death after it leaves a link that nobody makes"},
 	{"link-failure-ignored", "functions/unify/process.go",
-		`	return u.Link(ctx, id)
+		`	return u.Link(ctx, f)
 `,
-		`	_ = u.Link(ctx, id)
+		`	_ = u.Link(ctx, f)
 	return nil
 `,
 		"a link that failed is never made"},

@@ -44,7 +44,7 @@ func (t *trouble) plan(p sim.Point) sim.Fault {
 	}
 	t.seen[p.Function+p.Operation]++
 	t.gap--
-	if t.gap > 0 || t.common(p) && t.r.IntN(6) > 0 {
+	if t.gap > 0 || t.common(p) && t.r.IntN(5) > 0 {
 		return sim.Fault{}
 	}
 	kinds := t.kinds(p)
@@ -52,7 +52,7 @@ func (t *trouble) plan(p sim.Point) sim.Fault {
 		return sim.Fault{}
 	}
 	kind := kinds[t.r.IntN(len(kinds))]
-	t.gap = 50 + t.r.IntN(80)
+	t.gap = 30 + t.r.IntN(60)
 	if slices.Contains([]sim.Kind{sim.Throttle, sim.Unavailable, sim.LostBefore, sim.Partial}, kind) && t.r.IntN(2) == 0 {
 		t.row, t.kind, t.left = p, kind, 2+t.r.IntN(4) // the SDK does not get over it
 		if p.Function == "sweep" {

@@ -23,21 +23,22 @@ type kind struct {
 	without []string // parts of the shop's definition
 	people  int
 	actions int  // that customers and shop do
-	idle    int  // deliveries that say nothing new, or what concerns nobody
+	hours   int  // that the shops are open, before the world calms down
 	deadCRM bool // HubSpot answers nothing the whole time
 	second  bool // another workspace lives beside the first
 }
 
-var kinds = []kind{
-	{name: "profiles", without: []string{"journeys", "templates", "vouchers", "destinations", "policies"}, people: 6, actions: 26, idle: 6},
-	{name: "messages", without: []string{"destinations"}, people: 5, actions: 9, idle: 6},
-	{name: "everything", people: 5, actions: 6, idle: 6},
-	{name: "two shops", without: []string{"journeys", "templates", "vouchers", "destinations", "policies"}, people: 5, actions: 20, idle: 6, second: true},
-	{name: "messages", without: []string{"destinations"}, people: 5, actions: 9, idle: 6},
-	{name: "the CRM is dead", people: 5, actions: 6, idle: 6, deadCRM: true},
-	{name: "everything", people: 5, actions: 6, idle: 6},
-	{name: "the CRM", without: []string{"journeys", "templates", "vouchers"}, people: 5, actions: 12, idle: 6},
-}
+var (
+	profiles = kind{name: "profiles", without: []string{"journeys", "templates", "vouchers", "destinations", "policies"}, people: 6, actions: 22, hours: 14}
+	messages = kind{name: "messages", without: []string{"destinations"}, people: 5, actions: 8, hours: 14}
+	crm      = kind{name: "the CRM", without: []string{"journeys", "templates", "vouchers"}, people: 5, actions: 10, hours: 14}
+	whole    = kind{name: "everything", people: 5, actions: 5, hours: 14}
+	dead     = kind{name: "the CRM is dead", people: 5, actions: 5, hours: 5, deadCRM: true}
+	two      = kind{name: "two shops", without: profiles.without, people: 5, actions: 16, hours: 14, second: true}
+)
+
+// kinds come in turns.
+var kinds = []kind{profiles, messages, crm, two, messages, whole, profiles, messages, dead, profiles}
 
 // world is one life of everything.
 type world struct {
