@@ -45,6 +45,8 @@ var floors = []floor{
 		"data that the local cloud reads without the CDK"},
 	{"mains and infra", []string{"functions/*/lambda", "infra", "infra/*"},
 		"the roof carries nothing"},
+	{"simulation", []string{"infra/simulation"},
+		"it lets whole lives pass on the cloud in one process; nothing rests on it"},
 }
 
 // pkg is what `go list -json` says of one of our packages.

@@ -16,7 +16,7 @@ import (
 )
 
 // What every service may build upon; all else of ours is wired in this package, through small interfaces.
-var ground = []string{"clock", "dispatch", "meter", "pattern", "retry", "work"}
+var ground = []string{"clock", "dispatch", "journal", "meter", "pattern", "retry", "work"}
 
 func TestServicesDoNotKnowEachOther(t *testing.T) {
 	const local = "loophub/infra/local/"

@@ -28,7 +28,7 @@ func (d driver) Pass(ctx context.Context, c dispatch.Call, serve func(dispatch.C
 	if i.ID == "" {
 		return serve(c), nil
 	}
-	at := here()
+	at := d.w.here()
 	p := Point{Function: d.w.stage(i.Function), Invocation: i.ID, Service: c.Service, Operation: c.Operation, Site: at.site, Caller: at.caller}
 	var reply dispatch.Reply
 	err := d.w.pass(ctx, i, p, call{

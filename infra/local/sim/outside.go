@@ -32,14 +32,16 @@ func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		}
 	}
 	i := dispatch.InvocationOf(r.Context())
-	at := here()
+	at := t.w.here()
 	p := Point{Function: t.w.stage(i.Function), Invocation: i.ID, Service: r.URL.Host, Operation: r.Method + " " + pattern(r.URL.Path), Site: at.site, Caller: at.caller}
 	var reply *http.Response
 	serve := func() []byte {
 		rec := httptest.NewRecorder()
 		copied := r.Clone(r.Context())
 		copied.Body, copied.ContentLength, copied.RequestURI = io.NopCloser(bytes.NewReader(body)), int64(len(body)), r.URL.RequestURI()
-		to.ServeHTTP(rec, copied)
+		if aborted(to, rec, copied) {
+			return nil
+		}
 		got := rec.Body.Bytes()
 		if reply == nil {
 			reply = rec.Result()
@@ -58,7 +60,24 @@ func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
+	if reply == nil {
+		return nil, fmt.Errorf("reading from %s: the connection broke", r.URL.Host)
+	}
 	return reply, nil
+}
+
+// aborted lets a system answer, and tells whether it broke the connection instead, as handlers of net/http do.
+func aborted(to http.Handler, w http.ResponseWriter, r *http.Request) (broke bool) {
+	defer func() {
+		if p := recover(); p != nil {
+			if p != http.ErrAbortHandler { //nolint:errorlint // it is compared as net/http does
+				panic(p)
+			}
+			broke = true
+		}
+	}()
+	to.ServeHTTP(w, r)
+	return false
 }
 
 // pattern is a path with stars for what may name a record.

@@ -36,6 +36,9 @@ type Config struct {
 	Wake func() (time.Time, bool)
 	// Record keeps a canonical trace, which costs about as much as the calls themselves.
 	Record bool
+	// Unplaced leaves out from where in the code calls are made, which saves a tenth of the time: Site and Caller of points
+	// are empty.
+	Unplaced bool
 	// Steps ends a world that does not come to rest; 0 is 200,000.
 	Steps int
 	// Patience is how long the world may take on the machine's own clock before its stacks are printed and the process

@@ -22,7 +22,10 @@ var places sync.Map
 // here is where the call at hand is made: its site, the innermost exported function of an adapter or connector, and the
 // innermost function of the stage itself. Exported, because adapters read and write through a few functions of their own,
 // which would make one site of many.
-func here() place {
+func (w *World) here() place {
+	if w.cfg.Unplaced {
+		return place{}
+	}
 	var s stack
 	n := runtime.Callers(3, s[:])
 	if known, ok := places.Load(s); ok {

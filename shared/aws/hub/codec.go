@@ -59,13 +59,21 @@ func pack(v any) (types.AttributeValue, error) {
 
 func unpack(a types.AttributeValue, v any) error {
 	b, _ := a.(*types.AttributeValueMemberB)
-	if b == nil || len(b.Value) == 0 {
+	if b == nil {
 		return errors.New("nothing is stored")
 	}
-	if b.Value[0] != format {
-		return fmt.Errorf("format %d is unknown to this version of Loophub", b.Value[0])
+	return Unpack(b.Value, v)
+}
+
+// Unpack reads a packed value, for programs that look at a table at rest.
+func Unpack(packed []byte, v any) error {
+	if len(packed) == 0 {
+		return errors.New("nothing is stored")
 	}
-	plain, err := decoder.DecodeAll(b.Value[1:], nil)
+	if packed[0] != format {
+		return fmt.Errorf("format %d is unknown to this version of Loophub", packed[0])
+	}
+	plain, err := decoder.DecodeAll(packed[1:], nil)
 	if err != nil {
 		return fmt.Errorf("decompressing: %w", err)
 	}

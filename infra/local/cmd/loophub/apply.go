@@ -17,6 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 
 	connector "loophub/connectors"
+	"loophub/infra/local/stage"
 	"loophub/shared/aws/definition"
 	"loophub/shared/validation"
 	"loophub/shared/workspace"
@@ -31,7 +32,7 @@ func apply(ctx context.Context, o options, out io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("reading the workspace file: %w", err)
 	}
-	w, err := workspace.Parse(text, manifests(), validation.Checks(manifests())...)
+	w, err := workspace.Parse(text, stage.Manifests(), validation.Checks(stage.Manifests())...)
 	if err != nil {
 		return named(o.workspace, err)
 	}
@@ -44,7 +45,7 @@ func apply(ctx context.Context, o options, out io.Writer) error {
 	}
 	parameters := ssm.NewFromConfig(account)
 	return upload(ctx, uploading{
-		writer: definition.NewWriter(dynamodb.NewFromConfig(account), parameters, o.table, "/"+o.deployed, manifests(), rand.Reader, validation.Checks(manifests())...),
+		writer: definition.NewWriter(dynamodb.NewFromConfig(account), parameters, o.table, "/"+o.deployed, stage.Manifests(), rand.Reader, validation.Checks(stage.Manifests())...),
 		file:   o.workspace, text: text, workspace: w, parameters: parameters, prefix: "/" + o.deployed,
 		in: bufio.NewScanner(os.Stdin), out: out,
 	})
@@ -90,11 +91,11 @@ func upload(ctx context.Context, u uploading) error {
 // secret asks for what signs a connection's deliveries, where something does and
 // none is stored.
 func (u uploading) secret(ctx context.Context, c workspace.Connection) error {
-	n := slices.IndexFunc(manifests(), func(m connector.Manifest) bool { return m.Name == c.Connector })
-	if n < 0 || manifests()[n].Secrets == "" || u.there(ctx, u.prefix+"/"+u.workspace.ID+"/connections/"+c.Name+"/secrets") {
+	n := slices.IndexFunc(stage.Manifests(), func(m connector.Manifest) bool { return m.Name == c.Connector })
+	if n < 0 || stage.Manifests()[n].Secrets == "" || u.there(ctx, u.prefix+"/"+u.workspace.ID+"/connections/"+c.Name+"/secrets") {
 		return nil
 	}
-	fmt.Fprintf(u.out, "%s: paste its secret (%s), then Enter: ", c.Name, manifests()[n].Secrets)
+	fmt.Fprintf(u.out, "%s: paste its secret (%s), then Enter: ", c.Name, stage.Manifests()[n].Secrets)
 	if !u.in.Scan() || strings.TrimSpace(u.in.Text()) == "" {
 		fmt.Fprintf(u.out, "\nnone given; until it has one, all deliveries of %s are refused. Run this again.\n", c.Name)
 		return nil

@@ -12,6 +12,7 @@ import (
 
 	"loophub/infra/local"
 	"loophub/infra/local/dispatch"
+	"loophub/infra/local/stage"
 	"loophub/infra/local/template"
 	"loophub/infra/stack/snapshot"
 )
@@ -38,7 +39,7 @@ func (g grant) on() string { return shorter.ReplaceAllString(g.resource, "") }
 
 // stage is the stage whose function has the role, "" for a role of the platform.
 func (g grant) stage() string {
-	if name := strings.ToLower(strings.TrimSuffix(g.role, "Role")); stages[name] != nil {
+	if name := strings.ToLower(strings.TrimSuffix(g.role, "Role")); slices.Contains(stage.Names(), name) {
 		return name
 	}
 	return ""

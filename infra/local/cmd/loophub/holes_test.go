@@ -9,6 +9,7 @@ import (
 
 	"loophub/infra/local"
 	"loophub/infra/local/clock"
+	"loophub/infra/local/stage"
 )
 
 // hole is a line of the template that lets a service, or anybody, do something; without it there is a hole in the flow.
@@ -162,7 +163,7 @@ func TestTrust(t *testing.T) {
 			trust := within(resources, r.LogicalID, "Properties", "AssumeRolePolicyDocument", "Statement", 0).(object)
 			trust["Principal"] = object{"Service": "ec2.amazonaws.com"}
 		})
-		if _, err := newHub(t.Context(), template, local.Options{Handlers: inProcess(""), Clock: clock.Wall()}, ""); err == nil ||
+		if _, err := newHub(t.Context(), template, local.Options{Handlers: stage.Handlers(""), Clock: clock.Wall()}, ""); err == nil ||
 			!strings.Contains(err.Error(), "assume it") {
 			t.Errorf("%s: %v", r.LogicalID, err)
 		}

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"math/rand/v2"
 	"net"
 	"os"
 	"path/filepath"
@@ -14,48 +12,15 @@ import (
 	"sync"
 	"syscall"
 
-	awslambda "github.com/aws/aws-lambda-go/lambda"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/aws-sdk-go-v2/service/ssm"
-
-	connector "loophub/connectors"
-	"loophub/connectors/all"
 	"loophub/connectors/hubspot/simulator"
-	api "loophub/functions/api/wiring"
-	attribution "loophub/functions/attribution/wiring"
-	ingest "loophub/functions/ingest/wiring"
-	journey "loophub/functions/journey/wiring"
-	links "loophub/functions/links/wiring"
-	message "loophub/functions/message/wiring"
-	publish "loophub/functions/publish/wiring"
-	segment "loophub/functions/segment/wiring"
-	sweep "loophub/functions/sweep/wiring"
-	unify "loophub/functions/unify/wiring"
-	writeback "loophub/functions/writeback/wiring"
 	"loophub/infra/local"
 	"loophub/infra/local/clock"
-	"loophub/infra/local/lambda"
+	"loophub/infra/local/stage"
+	"loophub/infra/local/store"
 	"loophub/infra/stack/snapshot"
-	"loophub/shared/aws/definition"
-	"loophub/shared/aws/deps"
 	"loophub/shared/validation"
 	"loophub/shared/workspace"
 )
-
-// Secret and token of the local hub. They are public and protect nothing.
-const (
-	localSecret = "loophub-demo-secret"
-	localToken  = ".demo-token-of-this-laptop" // after the workspace
-)
-
-// prefix is where the template says that parameters lie.
-const prefix = "/loophub"
-
-// stages are the functions of the template.
-var stages = map[string]func(deps.Deps) (awslambda.Handler, error){
-	"ingest": ingest.New, "unify": unify.New, "publish": publish.New, "segment": segment.New, "journey": journey.New, "message": message.New,
-	"attribution": attribution.New, "writeback": writeback.New, "links": links.New, "api": api.New, "sweep": sweep.New,
-}
 
 // hub is Loophub at work on this machine.
 type hub struct {
@@ -63,6 +28,7 @@ type hub struct {
 	clock     *clock.Offset
 	workspace workspace.Workspace
 	hubspot   *simulator.Simulator // nil where the workspace writes to none
+	store     *store.Store         // nil where nothing is kept
 	url       string
 	stop      func()
 
@@ -90,11 +56,11 @@ func start(ctx context.Context, o options, c *clock.Offset) (*hub, error) {
 		listener.Close()
 		return nil, err
 	}
-	made := local.Options{Handlers: inProcess(simulated(systems)), Clock: c}
+	made := local.Options{Handlers: stage.Handlers(simulated(systems)), Clock: c, Store: o.kept}
 	if o.change != nil {
 		o.change(&made)
 	}
-	h, err := newHub(ctx, o.template, made, address(listener))
+	h, err := keptHub(ctx, o, made, text, address(listener))
 	if err != nil {
 		listener.Close()
 		systems.Close()
@@ -107,11 +73,36 @@ func start(ctx context.Context, o options, c *clock.Offset) (*hub, error) {
 		return nil, named(o.workspace, err)
 	}
 	serve(h, listener, h.console())
-	if err := h.simulate(ctx, systems); err != nil {
+	if err := h.simulate(systems); err != nil {
 		h.stop()
 		systems.Close()
 		return nil, err
 	}
+	return h, nil
+}
+
+// keptHub starts a hub, and before it, where one is kept, the account that its
+// workspace writes to: what is kept of it is read with all the rest.
+func keptHub(ctx context.Context, o options, made local.Options, text []byte, url string) (*hub, error) {
+	if o.kept == nil {
+		return newHub(ctx, o.template, made, url)
+	}
+	w, err := workspace.Parse(text, stage.Manifests(), validation.Checks(stage.Manifests())...)
+	if err != nil {
+		return nil, named(o.workspace, err)
+	}
+	account, err := account(w, url, made.Clock.Now)
+	if err != nil {
+		return nil, err
+	}
+	if account != nil {
+		account.Journal = o.kept.Attach("hubspot", account)
+	}
+	h, err := newHub(ctx, o.template, made, url)
+	if err != nil {
+		return nil, err
+	}
+	h.hubspot = account
 	return h, nil
 }
 
@@ -131,34 +122,18 @@ func listen(ctx context.Context, port int) (net.Listener, error) {
 	return l, nil
 }
 
-// inProcess runs the stages as they are compiled into this program. What they write
-// to outside systems goes to simulators: connector=URL.
-func inProcess(systems string) map[string]lambda.Factory {
-	handlers := map[string]lambda.Factory{}
-	for stage, wire := range stages {
-		handlers[stage] = told(systems, func(e lambda.Environment) (awslambda.Handler, error) { return wire(deps.Deps(e)) })
-	}
-	return handlers
-}
-
-// told tells a stage of simulators, which no template knows.
-func told(systems string, start lambda.Factory) lambda.Factory {
-	return func(e lambda.Environment) (awslambda.Handler, error) {
-		getenv := e.Getenv
-		e.Getenv = func(name string) string {
-			if name == outbound {
-				return systems
-			}
-			return getenv(name)
-		}
-		return start(e)
-	}
-}
-
-// newHub starts the cloud, of the committed template if none is given. Links in messages lead to that address.
+// newHub starts the cloud, of the committed template if none is given, and from what its store has kept of it if there is
+// one. Links in messages lead to that address.
 func newHub(ctx context.Context, template []byte, o local.Options, url string) (*hub, error) {
 	ctx, cancel := context.WithCancel(ctx)
-	h := &hub{url: url, stop: cancel, clock: o.Clock, memory: map[string]string{}, woken: make(chan struct{}, 1)}
+	h := &hub{url: url, store: o.Store, clock: o.Clock, memory: map[string]string{}, woken: make(chan struct{}, 1)}
+	h.stop = func() {
+		// First, so that what is then cut short leaves no trace: it goes on with the next start.
+		if err := o.Store.Close(); err != nil {
+			fmt.Fprintln(os.Stderr, "loophub: closing the data:", err)
+		}
+		cancel()
+	}
 	if template == nil {
 		template = snapshot.Template()
 	}
@@ -172,7 +147,7 @@ func newHub(ctx context.Context, template []byte, o local.Options, url string) (
 	var err error
 	if h.cloud, err = local.New(template, o); err != nil {
 		cancel()
-		return nil, fmt.Errorf("reading the template: %w", err)
+		return nil, err
 	}
 	if err := h.cloud.Start(ctx); err != nil {
 		cancel()
@@ -183,47 +158,11 @@ func newHub(ctx context.Context, template []byte, o local.Options, url string) (
 
 // apply uploads a workspace file, and makes a secret for each connection and a token.
 func (h *hub) apply(ctx context.Context, text []byte) error {
-	w := writer(h)
-	done, err := w.Apply(ctx, text)
-	if err != nil {
-		return err
+	w, err := stage.Apply(ctx, h.cloud, text)
+	if err == nil {
+		h.workspace = w
 	}
-	h.workspace = done.Workspace
-	for name := range done.Workspace.Connections {
-		if err := w.SetSecrets(ctx, done.Workspace.ID, name, []connector.Secret{localSecret}); err != nil {
-			return err
-		}
-	}
-	return w.SetTokens(ctx, done.Workspace.ID, []string{done.Workspace.ID + localToken})
-}
-
-func writer(h *hub) *definition.Writer {
-	account := h.cloud.Config("")
-	return definition.NewWriter(dynamodb.NewFromConfig(account), ssm.NewFromConfig(account), h.table(), prefix, manifests(), demoKeys(), validation.Checks(manifests())...)
-}
-
-// demoKeys makes the local hub's identity keys: the same for everybody, so that
-// ids and what hangs on them, such as the variants of a split, are too.
-func demoKeys() io.Reader {
-	return rand.NewChaCha8([32]byte([]byte("loophub on this laptop, unsecret")))
-}
-
-// table is the physical name of the Hub table.
-func (h *hub) table() string {
-	for _, t := range h.cloud.Stack().Tables {
-		if t.LogicalID == "HubTable" {
-			return t.Name
-		}
-	}
-	return ""
-}
-
-func manifests() []connector.Manifest {
-	var l []connector.Manifest
-	for _, c := range all.Connectors() {
-		l = append(l, c.Manifest)
-	}
-	return l
+	return err
 }
 
 // named puts the file's name before each problem, as compilers do.
@@ -245,4 +184,4 @@ func named(file string, err error) error {
 	return fmt.Errorf("the workspace file is refused, nothing has changed:%s", b.String())
 }
 
-func (h *hub) token() string { return h.workspace.ID + localToken }
+func (h *hub) token() string { return stage.Token(h.workspace.ID) }

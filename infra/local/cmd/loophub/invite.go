@@ -8,6 +8,7 @@ import (
 	"time"
 
 	connector "loophub/connectors"
+	"loophub/infra/local/stage"
 )
 
 // invite prints what a reader needs for a try of their own: what to send, where to
@@ -18,7 +19,7 @@ Your own try. All connections sign with the secret %s; the API's token is %s.
 The mails: %s/outbox
 
   H='Authorization: Bearer %[2]s'
-`, localSecret, h.token(), h.url)
+`, stage.Secret, h.token(), h.url)
 	for _, name := range slices.Sorted(keys(h.workspace.Connections)) {
 		h.inviteTo(out, name)
 	}
@@ -45,9 +46,9 @@ The mails: %s/outbox
   # let a day pass, with what is due in it
   curl -s %s/clock -d '{"advance":"24h"}'
 
-Ctrl-C stops it; nothing is kept.
+Ctrl-C stops it; %s.
 
-`, h.url)
+`, h.url, h.fate())
 }
 
 // inviteTo prints a request to a connection. To those of the deployment itself nobody
@@ -62,7 +63,7 @@ func (h *hub) inviteTo(out io.Writer, name string) {
   body='{"id":1,"email":"ban@example.vn","first_name":"Bạn","updated_at":"%[1]s"}'
   curl -i %[2]s -H 'X-Shopify-Topic: customers/create' -H 'Content-Type: application/json' -d "$body" \
     -H "X-Shopify-Hmac-Sha256: $(printf %%s "$body" | openssl dgst -sha256 -hmac %[3]s -binary | base64)"
-`, h.clock.Now().UTC().Format(time.RFC3339), to, localSecret)
+`, h.clock.Now().UTC().Format(time.RFC3339), to, stage.Secret)
 	case c.Connector == "form":
 		origin, _, _ := strings.Cut(c.Settings["allowed_origins"], ",")
 		fmt.Fprintf(out, `
@@ -70,7 +71,7 @@ func (h *hub) inviteTo(out io.Writer, name string) {
   curl -i %s -H 'Origin: %s' -d key=%s -d email=ban@example.vn -d name='Nguyễn Bạn'
 `, to, origin, c.Settings["public_key"])
 	case c.Connector == "hubspot" && h.hubspot != nil:
-	case slices.ContainsFunc(manifests(), func(m connector.Manifest) bool { return m.Name == c.Connector && !m.Vouched() }):
+	case slices.ContainsFunc(stage.Manifests(), func(m connector.Manifest) bool { return m.Name == c.Connector && !m.Vouched() }):
 		fmt.Fprintf(out, "\n  # %s takes the webhooks of %s at %s\n", name, c.Connector, to)
 	}
 }

@@ -16,6 +16,8 @@ import (
 	"loophub/infra/local/clock"
 	"loophub/infra/local/lambda"
 	"loophub/infra/local/runtimeapi"
+	"loophub/infra/local/stage"
+	"loophub/infra/local/store"
 )
 
 const root = "../../../../"
@@ -80,6 +82,12 @@ func TestRefusals(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer taken.Close()
+	held := t.TempDir()
+	holder, err := store.Open(held, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer holder.Close()
 	bad := filepath.Join(t.TempDir(), "bad.yaml")
 	if err := os.WriteFile(bad, []byte("workspace: saigon\nname: x\ncountry: VN\ncurrency: VND\ntimezone: Asia/Ho_Chi_Minh\nconections: {}\n"), 0o600); err != nil {
 		t.Fatal(err)
@@ -95,6 +103,8 @@ func TestRefusals(t *testing.T) {
 		{[]string{"run", "-port", "0", "-workspace", bad}, "bad.yaml:6:1: "},
 		{[]string{"run", "-port", "0", "-workspace", "nowhere.yaml"}, "reading the workspace file: open nowhere.yaml"},
 		{[]string{"samples"}, "name the folder of payloads"},
+		{[]string{"story", "-data", root}, "-data is for run"},
+		{[]string{"run", "-data", held}, held + ": another process uses it: pid"},
 		{[]string{"apply", "-workspace", root + demoWorkspace}, "name the Hub table"},
 	} {
 		err := command(t.Context(), c.args, &bytes.Buffer{})
@@ -112,10 +122,10 @@ func TestBootstraps(t *testing.T) {
 		t.Skip("left out: it compiles every stage")
 	}
 	folder := t.TempDir()
-	for stage := range stages {
-		build := exec.CommandContext(t.Context(), "go", "build", "-tags", "lambda.norpc", "-o", filepath.Join(folder, stage, "bootstrap"), "loophub/functions/"+stage+"/lambda")
+	for _, name := range stage.Names() {
+		build := exec.CommandContext(t.Context(), "go", "build", "-tags", "lambda.norpc", "-o", filepath.Join(folder, name, "bootstrap"), "loophub/functions/"+name+"/lambda")
 		if b, err := build.CombinedOutput(); err != nil {
-			t.Fatalf("building %s: %v\n%s", stage, err, b)
+			t.Fatalf("building %s: %v\n%s", name, err, b)
 		}
 	}
 	ctx, cancel := context.WithCancel(t.Context())
@@ -129,8 +139,8 @@ func TestBootstraps(t *testing.T) {
 		t.Fatal(err)
 	}
 	handlers := map[string]lambda.Factory{}
-	for stage := range stages {
-		handlers[stage] = told(simulated(systems), runtimeapi.Process(ctx, filepath.Join(folder, stage, "bootstrap"), "http://"+endpoint.Addr().String(), variables))
+	for _, name := range stage.Names() {
+		handlers[name] = stage.Told(simulated(systems), runtimeapi.Process(ctx, filepath.Join(folder, name, "bootstrap"), "http://"+endpoint.Addr().String(), variables))
 	}
 	front, err := listen(ctx, 0)
 	if err != nil {
@@ -152,7 +162,7 @@ func TestBootstraps(t *testing.T) {
 	if err := h.apply(ctx, text); err != nil {
 		t.Fatal(err)
 	}
-	if err := h.simulate(ctx, systems); err != nil {
+	if err := h.simulate(systems); err != nil {
 		t.Fatal(err)
 	}
 	tale, err := readStory(demo().story)
@@ -169,7 +179,7 @@ func TestBootstraps(t *testing.T) {
 // variables are what the template may give a function.
 var variables = []string{"LOOPHUB_INBOX_TABLE", "LOOPHUB_HUB_TABLE", "LOOPHUB_BUS", "LOOPHUB_SPILL_QUEUE", "LOOPHUB_RETRY_QUEUE",
 	"LOOPHUB_OVERFLOW_BUCKET", "LOOPHUB_PARAMETERS", "LOOPHUB_SEGMENT_QUEUE", "LOOPHUB_JOURNEY_QUEUE", "LOOPHUB_MESSAGE_QUEUE",
-	"LOOPHUB_WRITEBACK_QUEUE", "LOOPHUB_CONFIGURATION_SET", "LOOPHUB_LINKS_URL", outbound}
+	"LOOPHUB_WRITEBACK_QUEUE", "LOOPHUB_CONFIGURATION_SET", "LOOPHUB_LINKS_URL", stage.Outbound}
 
 // TestSamples sends the payloads that lie beside the project through a hub.
 func TestSamples(t *testing.T) {

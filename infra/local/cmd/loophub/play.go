@@ -14,6 +14,7 @@ import (
 
 	connector "loophub/connectors"
 	"loophub/connectors/shopify"
+	"loophub/infra/local/stage"
 )
 
 // do does what a step says and tells in a few words what it was.
@@ -118,7 +119,7 @@ func (h *hub) webhook(ctx context.Context, s step) (*http.Request, error) {
 	if err != nil {
 		return nil, err
 	}
-	secret := connector.Secret(localSecret)
+	secret := connector.Secret(stage.Secret)
 	if s.Forged {
 		secret = "a stranger's secret"
 	}

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"loophub/infra/local/clock"
+	"loophub/infra/local/stage"
 	"loophub/shared/workspace"
 )
 
@@ -72,7 +73,7 @@ func TestBadFilesChangeNothing(t *testing.T) {
 			t.Errorf("%.60q: %v", c.new, err)
 		}
 	}
-	applied, err := writer(h).Apply(t.Context(), text)
+	applied, err := stage.Writer(h.cloud).Apply(t.Context(), text)
 	if err != nil || applied.Changed || applied.Version != 1 {
 		t.Errorf("version %d counts, changed %v: %v", applied.Version, applied.Changed, err)
 	}

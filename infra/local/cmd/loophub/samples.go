@@ -20,6 +20,7 @@ import (
 	"loophub/events"
 	"loophub/infra/local"
 	"loophub/infra/local/clock"
+	"loophub/infra/local/stage"
 	hubtable "loophub/shared/aws/hub"
 	"loophub/shared/delivery"
 )
@@ -34,7 +35,7 @@ func sendSamples(ctx context.Context, o options, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	h, err := newHub(ctx, nil, local.Options{Handlers: inProcess(""), Clock: clock.Wall()}, address(listener))
+	h, err := newHub(ctx, nil, local.Options{Handlers: stage.Handlers(""), Clock: clock.Wall()}, address(listener))
 	if err != nil {
 		listener.Close()
 		return err
@@ -96,13 +97,13 @@ func (h *hub) prepare(ctx context.Context, id, name string) error {
 	if err := h.apply(ctx, text); err != nil {
 		return named(id, err)
 	}
-	return writer(h).SetSecrets(ctx, id, name, []connector.Secret{samples.Secret})
+	return stage.Writer(h.cloud).SetSecrets(ctx, id, name, []connector.Secret{samples.Secret})
 }
 
 // facts reads all facts of a workspace off the table.
 func (h *hub) facts(ctx context.Context, id string) ([]events.Fact, error) {
 	db := dynamodb.NewFromConfig(h.cloud.Config(""))
-	table, prefix := h.table(), id+"#r#"
+	table, prefix := stage.HubTable(h.cloud), id+"#r#"
 	out, err := db.Scan(ctx, &dynamodb.ScanInput{TableName: &table, FilterExpression: aws.String("begins_with(pk, :p)"),
 		ExpressionAttributeValues: map[string]types.AttributeValue{":p": &types.AttributeValueMemberS{Value: prefix}}})
 	if err != nil {

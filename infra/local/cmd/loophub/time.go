@@ -10,6 +10,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"loophub/infra/local/stage"
 )
 
 // pass lets time pass up to t. The minute sweep runs where something is due; in
@@ -44,7 +46,7 @@ func (h *hub) pass(ctx context.Context, t time.Time) error {
 // something is held, which lies at <workspace>#h#<control>.
 func (h *hub) due(ctx context.Context, table *dynamodb.Client) (earliest time.Time, found bool, err error) {
 	moments, holds := h.workspace.ID+"#d#", h.workspace.ID+"#h#"
-	pages := dynamodb.NewScanPaginator(table, &dynamodb.ScanInput{TableName: aws.String(h.table()), ConsistentRead: aws.Bool(true),
+	pages := dynamodb.NewScanPaginator(table, &dynamodb.ScanInput{TableName: aws.String(stage.HubTable(h.cloud)), ConsistentRead: aws.Bool(true),
 		FilterExpression: aws.String("begins_with(pk, :d) OR begins_with(pk, :h)"), ProjectionExpression: aws.String("pk, sk"),
 		ExpressionAttributeValues: map[string]types.AttributeValue{
 			":d": &types.AttributeValueMemberS{Value: moments}, ":h": &types.AttributeValueMemberS{Value: holds}}})

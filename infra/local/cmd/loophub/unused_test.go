@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"loophub/infra/local/stage"
 )
 
 // everyStage stands for the role of each stage.
@@ -41,7 +43,7 @@ func byPlatform() map[string]string {
 		roles := strings.Fields(p.roles)
 		if p.roles == everyStage {
 			roles = nil
-			for name := range stages {
+			for _, name := range stage.Names() {
 				roles = append(roles, strings.ToUpper(name[:1])+name[1:]+"Role")
 			}
 		}
