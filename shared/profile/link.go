@@ -332,7 +332,8 @@ const (
 
 // Changes tells which parts differ: what readers should hear of. Moves are those
 // of older orders that the same write makes: an order beyond the newest may change
-// nothing else. Bookkeeping gives none.
+// nothing else. Bookkeeping gives none. Beside other members what was said once more
+// may be the newest word now, which counts for all: only who is alone says nothing new.
 func Changes(was, is Fragment, moves ...Move) []Change {
 	var l []Change
 	differ := func(c Change, same bool) {
@@ -340,10 +341,10 @@ func Changes(was, is Fragment, moves ...Move) []Change {
 			l = append(l, c)
 		}
 	}
-	a, b := was.State, is.State
+	a, b, alone := was.State, is.State, len(is.Profile()) == 1
 	differ(OrdersChanged, len(moves) == 0 && maps.Equal(a.Sums, b.Sums) && slices.EqualFunc(a.Recent, b.Recent, Order.Equal) && sameOrder(a.First, b.First))
-	differ(TraitsChanged, maps.EqualFunc(a.Traits, b.Traits, func(x, y Register) bool { return x.Value == y.Value }))
-	differ(TagsChanged, slices.Equal(a.TagList(), b.TagList()))
+	differ(TraitsChanged, maps.EqualFunc(a.Traits, b.Traits, func(x, y Register) bool { return x.Value == y.Value && (alone || x == y) }))
+	differ(TagsChanged, slices.Equal(a.TagList(), b.TagList()) && (alone || maps.Equal(a.sourceTags(), b.sourceTags()) && maps.Equal(a.Marks, b.Marks)))
 	differ(ConsentChanged, maps.Equal(a.Consent, b.Consent))
 	differ(CheckoutChanged, same(a.Checkout, b.Checkout))
 	differ(IdentityChanged, slices.Equal(was.Profile(), is.Profile()) &&

@@ -280,9 +280,9 @@ func TestChanges(t *testing.T) {
 		"a decision":              {func(f *Fragment) { f.Tie("cz", Decision{}) }, "[]"},
 		"an order":                {func(f *Fragment) { f.State.Settle(12, "z", &Order{At: 9, Record: "z"}, Older{}) }, "[orders]"},
 		"a trait":                 {func(f *Fragment) { f.State.Traits["city"] = Register{Value: events.Text("Huế")} }, "[traits]"},
-		"a trait said again":      {func(f *Fragment) { f.State.Traits["city"] = Register{Version: 9, Value: events.Text(`["a"]`)} }, "[]"},
+		"a trait said again":      {func(f *Fragment) { f.State.Traits["city"] = Register{Version: 9, Value: events.Text(`["a"]`)} }, "[traits]"},
 		"a tag":                   {func(f *Fragment) { f.State.Tags["z"] = Register{Value: events.Text("+")} }, "[tags]"},
-		"a tag that holds anyway": {func(f *Fragment) { f.State.Tags["a"] = Register{Value: events.Text("+")} }, "[]"},
+		"a tag that holds anyway": {func(f *Fragment) { f.State.Tags["a"] = Register{Value: events.Text("+")} }, "[tags]"},
 		"consent":                 {func(f *Fragment) { f.State.Consent["sms:m"] = Consent{1, 0} }, "[consent]"},
 		"checkout":                {func(f *Fragment) { f.State.Checkout = &Register{} }, "[checkout]"},
 		"an event":                {func(f *Fragment) { f.State.joinEvent("viewed", Event{2, "s"}) }, "[events]"},
@@ -305,6 +305,14 @@ func TestChanges(t *testing.T) {
 	}
 	if l := Changes(Fragment{ID: "ca"}, Fragment{ID: "ca", Members: []ID{"ca"}}); len(l) != 0 {
 		t.Error("alone and alone", l)
+	}
+	// Who is alone says nothing new by saying it again; beside others the newest word counts for all.
+	lone := full()
+	lone.SetMembers([]ID{"ca"})
+	again := lone.Clone()
+	again.State.Traits["city"], again.State.Tags["a"] = Register{Version: 9, Value: events.Text(`["a"]`)}, Register{Value: events.Text("+")}
+	if l := Changes(lone, again); len(l) != 0 {
+		t.Error("said again by who is alone", l)
 	}
 	if l := Changes(full(), full(), Move{Order: Order{Record: "old"}, Put: true}); fmt.Sprint(l) != "[orders]" {
 		t.Error("an order beyond the newest was dated anew, and nobody hears of it", l)
