@@ -14,6 +14,8 @@ BENCHTIME ?= 1s
 SEED      ?= 1
 AWS_ENDPOINT_URL ?=
 FUZZTIME  ?= 30000x
+WORLDS    ?= 200
+BUG       ?=
 SAMPLE    ?= 2000
 TURN      ?= 0
 
@@ -103,6 +105,16 @@ fuzz: ## Run every fuzz target over new inputs (FUZZTIME=)
 	    echo "$${name#func } in $${file%/*}"; \
 	    go test -run '^$$' -fuzz "^$${name#func }$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 200x "./$${file%/*}" || exit 1; \
 	  done
+
+# A world that breaks a promise prints the line that replays it.
+.PHONY: simulate
+simulate: ## Let worlds live in which much goes wrong, and check the promises (WORLDS=, SEED=, BUG= to plant a mistake)
+	@go -C infra/simulation test -count=1 $(if $(BUG),-v) -timeout 3h -run '$(if $(BUG),^TestMistake$$,^TestWorlds$$)' \
+	  $(if $(BUG),-bug "$(BUG)") -worlds $(WORLDS) -seed $(SEED)
+
+.PHONY: mistakes
+mistakes: ## Plant every mistake that is known, one at a time, and see that the worlds find it (WORLDS=, SEED=)
+	@go -C infra/simulation test -count=1 -timeout 3h -run '^TestMistakes$$' -mistakes -worlds $(WORLDS) -seed $(SEED)
 
 # What fails is printed with the CELL= that replays it alone. EVERY=1 takes each place in every theme that comes to it.
 .PHONY: matrix
