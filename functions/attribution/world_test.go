@@ -60,6 +60,7 @@ type world struct {
 	log     bytes.Buffer
 	limit   int
 	serial  int
+	asked   int // how often for messages
 }
 
 func newWorld(t testing.TB) *world {
@@ -87,6 +88,7 @@ func (w *world) person(f profile.ID) *person {
 // The stage's sources.
 
 func (w *world) Messages(_ context.Context, f profile.ID, since time.Time) (l []attribution.Sent, err error) {
+	w.asked++
 	for _, name := range slices.Sorted(maps.Keys(w.person(f).messages)) {
 		if m := w.people[f].messages[name]; !w.expired[name] && m.At >= since.UnixMilli() {
 			m.Fragment = "" // the adapter need not say

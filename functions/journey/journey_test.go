@@ -235,6 +235,33 @@ func TestEventAndAPI(t *testing.T) {
 	}
 }
 
+// TestNobodyListens: what happened to somebody whom no journey waits for takes one
+// read; to whom one waits for, or who has fellows, it takes all.
+func TestNobodyListens(t *testing.T) {
+	w := newWorld(t, comeBack())
+	happens := func(what string) int {
+		before := w.calls
+		w.occurred(lan, what, "shop|order|9")
+		return (w.calls - before) / 2 // everything is told twice
+	}
+	if n := happens("order.placed"); n != 1 {
+		t.Errorf("%d calls for somebody in no journey", n)
+	}
+	w.know(lan, form)
+	if n := happens("order.placed"); n < 3 {
+		t.Errorf("%d calls, and she may be in a journey as a guest", n)
+	}
+	w.know(lan)
+	w.free["AAA"] = true
+	w.entered("lost", events.ByChange)
+	if n := happens("quiz.done"); n != 1 {
+		t.Errorf("%d calls for what her journey does not wait for", n)
+	}
+	if n := happens("message.clicked"); n < 3 {
+		t.Errorf("%d calls for what her journey waits for", n)
+	}
+}
+
 func TestBirthday(t *testing.T) {
 	w := newWorld(t, workspace.Journey{Trigger: workspace.Trigger{Date: &workspace.Date{Trait: "birthday", Before: 3 * aDay, At: "09:00"}},
 		ReEntry: workspace.ReEntry{After: 300 * aDay}, Steps: []workspace.Step{{Send: "plain"}}})

@@ -43,6 +43,7 @@ type entry struct {
 	step    plan.Do
 	fields  map[string]string // to be written
 	done    bool
+	pointed string // the record of which it is noted here whose it is
 }
 
 // job readies a destination; nil = it is paused.

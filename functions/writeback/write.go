@@ -129,6 +129,9 @@ func (j *job) settled(ctx context.Context, e *entry) error {
 // point notes whose the record is, before anything is written to it. One that is
 // another profile's is left alone.
 func (j *job) point(ctx context.Context, e *entry) error {
+	if e.pointed == e.ledger.Record {
+		return nil
+	}
 	err := j.hub.Point(ctx, j.plan.Connection, e.ledger.Record, j.plan.Name, e.ledger.Fragment, e.members)
 	if errors.Is(err, profile.ErrLost) {
 		e.ledger.Record, e.ledger.Fields = "", nil
@@ -141,6 +144,7 @@ func (j *job) point(ctx context.Context, e *entry) error {
 	if err != nil {
 		return fmt.Errorf("noting whose the record is: %w", err)
 	}
+	e.pointed = e.ledger.Record
 	return nil
 }
 

@@ -51,11 +51,6 @@ func (c *Cloud) buildStores() error {
 		c.queues.Pick = c.options.Driver.Pick
 	}
 	c.parameters = ssm.New(c.clock, template.Region, template.Account)
-	for _, p := range c.stack.Parameters {
-		if _, _, err := c.parameters.Put(p.Name, p.Type, p.Value, p.Tier, false); err != nil {
-			return fmt.Errorf("parameter %s: %w", p.Name, err)
-		}
-	}
 	for _, b := range c.stack.Buckets {
 		if err := sealed(b); err != nil {
 			return err

@@ -24,6 +24,8 @@ import (
 	"loophub/infra/local/sns"
 	"loophub/infra/local/sqs"
 	"loophub/infra/local/ssm"
+	"loophub/infra/local/store"
+	"loophub/infra/local/sts"
 	"loophub/infra/local/template"
 	"loophub/infra/local/work"
 )
@@ -39,6 +41,9 @@ type Options struct {
 	// Front, if not "", is where FrontDoor will be served, ending in a slash: what functions are told of each other's
 	// addresses is this one then, so that a browser can follow a link from a message.
 	Front string
+	// Store, if not nil, keeps everything that the cloud holds; what it has kept is there again after New. It must not
+	// have been started, and is closed after the cloud's end by whoever opened it.
+	Store *store.Store
 	// Driver decides what happens when; nil is Live: everything as soon as it can, on the clock given.
 	Driver Driver
 	// Shards is how many shards each stream has; 0 is one. The records of one item stay in order, those of two shards don't.
@@ -98,6 +103,7 @@ type Cloud struct {
 	schedules  *scheduler.Scheduler
 	topics     *sns.Service
 	mails      *ses.Service
+	sessions   *sts.Service
 	logs       *logs.Sink
 }
 
@@ -120,7 +126,8 @@ func New(synthesized []byte, o Options) (*Cloud, error) {
 	if o.Driver != nil {
 		c.tracker.Turn = o.Driver.Turn
 	}
-	for _, build := range []func() error{c.buildPolicies, c.buildStores, c.buildTokens, c.buildFunctions, c.buildEvents, c.buildSchedules, c.buildMail} {
+	for _, build := range []func() error{c.buildPolicies, c.buildStores, c.buildTokens, c.buildFunctions, c.buildEvents, c.buildSchedules, c.buildMail,
+		c.restore, c.declareParameters} {
 		if err := build(); err != nil {
 			return nil, fmt.Errorf("building the local cloud: %w", err)
 		}
@@ -128,14 +135,18 @@ func New(synthesized []byte, o Options) (*Cloud, error) {
 	return c, nil
 }
 
-// Start sets pollers and schedules going. They, and whatever runs, end with ctx.
+// Start sets pollers and schedules going, and goes on with what a store says was under way. They, and whatever runs, end
+// with ctx.
 func (c *Cloud) Start(ctx context.Context) error {
 	for _, m := range c.stack.Mappings {
 		if err := c.startMapping(m); err != nil {
 			return fmt.Errorf("starting mapping %s: %w", m.LogicalID, err)
 		}
 	}
-	c.schedules.Start()
+	if err := c.schedules.Start(); err != nil {
+		return fmt.Errorf("starting schedules: %w", err)
+	}
+	c.resume()
 	c.expire(ctx)
 	context.AfterFunc(ctx, func() { c.stop(context.Cause(ctx)) })
 	return nil

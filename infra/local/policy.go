@@ -114,7 +114,8 @@ func (c *Cloud) buildTokens() error {
 		}
 		cfg.Roles[r.ARN] = sts.Role{Session: c.session(r), Longest: time.Duration(r.MaxSessionDuration) * time.Second}
 	}
-	c.dispatcher.Register("sts", sts.New(cfg))
+	c.sessions = sts.New(cfg)
+	c.dispatcher.Register("sts", c.sessions)
 	return nil
 }
 

@@ -293,11 +293,11 @@ func (w *work) person(ctx context.Context, g *gathered) error {
 		`		all = append(all, types.TransactWriteItem{Put: &types.Put{TableName: &w.table, Item: item,
 			ConditionExpression: condition, ExpressionAttributeValues: values}})
 	}
-	for _, k := range s.Add.Keys() {`,
+	all = append(all, w.additions(`,
 		`		_, _ = condition, values
 		all = append(all, types.TransactWriteItem{Put: &types.Put{TableName: &w.table, Item: item}})
 	}
-	for _, k := range s.Add.Keys() {`,
+	all = append(all, w.additions(`,
 		"two who count one profile at once count it twice"},
 	{"counted-on-each-delivery", "functions/attribution/settle.go",
 		`	return attribution.Plan(stored, kept, counts, outcome, c.limit, c.touch), nil

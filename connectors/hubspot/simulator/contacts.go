@@ -104,7 +104,8 @@ func (s *Simulator) put(c *Contact, in input, key string) {
 			value = fold(value)
 		}
 		if !(name == key && value == fold(in.ID)) { // the key names the contact; it is no write
-			s.writes = append(s.writes, Write{c.ID, name, value, c.Properties[name] == value})
+			w := Write{c.ID, name, value, c.Properties[name] == value}
+			s.writes, s.fresh.Writes = append(s.writes, w), append(s.fresh.Writes, w)
 		}
 		s.set(c, name, value, s.app())
 	}
@@ -211,6 +212,7 @@ func (s *Simulator) group(body []byte, _ Fault) answer {
 		return refusal(http.StatusConflict, "OBJECT_ALREADY_EXISTS", "The property group "+g.Name+" already exists.")
 	}
 	s.groups[g.Name] = true
+	s.fresh.Groups = append(s.fresh.Groups, g.Name)
 	return reply(http.StatusCreated, map[string]any{"name": g.Name, "label": g.Label, "displayOrder": -1, "archived": false})
 }
 
@@ -222,7 +224,7 @@ func (s *Simulator) property(body []byte, _ Fault) answer {
 	if s.properties[p.Name] {
 		return refusal(http.StatusConflict, "OBJECT_ALREADY_EXISTS", "A property named "+p.Name+" already exists.")
 	}
-	s.properties[p.Name] = true
+	s.define(p.Name)
 	return reply(http.StatusCreated, map[string]any{"name": p.Name, "label": p.Label, "type": p.Type, "fieldType": p.FieldType,
 		"groupName": p.GroupName, "description": "", "options": []any{}})
 }

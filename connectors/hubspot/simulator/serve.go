@@ -76,6 +76,9 @@ func (s *Simulator) faulty(r *http.Request, body []byte, f Fault) answer {
 	if f.Twice {
 		_ = s.handle(r, body, f) // the copy's answer goes nowhere
 	}
+	if err := s.keep(); err != nil {
+		return refusal(http.StatusInternalServerError, "INTERNAL_ERROR", err.Error())
+	}
 	if f.Status != 0 {
 		return s.broken(f)
 	}

@@ -58,6 +58,8 @@ type Fault struct {
 // tests that open no socket.
 type Simulator struct {
 	Config
+	// Journal, if not nil, gets what each call changes. Set it before the first.
+	Journal  Journal
 	contract *contract
 
 	mu         sync.Mutex
@@ -71,6 +73,8 @@ type Simulator struct {
 	writes     []Write
 	queue      []event
 	problems   []string
+	fresh      effect // what the call at hand has changed
+	taken      int64  // the last event that Webhooks handed out
 }
 
 // Contact is a contact as the account holds it.
@@ -163,9 +167,10 @@ func (s *Simulator) Edit(email string, properties map[string]string) string {
 		s.set(c, "email", email, by)
 	}
 	for _, name := range slices.Sorted(maps.Keys(properties)) {
-		s.properties[name] = true
+		s.define(name)
 		s.set(c, name, properties[name], by)
 	}
+	_ = s.keep() // who keeps the journal says so
 	return c.ID
 }
 
@@ -175,7 +180,9 @@ func (s *Simulator) Delete(email string) {
 	defer s.mu.Unlock()
 	if c := s.byEmail(email); c != nil {
 		delete(s.contacts, c.ID)
+		s.fresh.Deleted = append(s.fresh.Deleted, c.ID)
 		s.emit(event{"subscriptionType": "contact.deletion", "objectId": number(c.ID), "changeFlag": "DELETED"}, origin{"CRM_UI", person})
+		_ = s.keep() // who keeps the journal says so
 	}
 }
 
@@ -202,6 +209,7 @@ func (s *Simulator) create(by origin) *Contact {
 	now := s.Now().UTC()
 	c := &Contact{ID: strconv.Itoa(s.nextID), Properties: map[string]string{}, Created: now, Updated: now}
 	s.contacts[c.ID] = c
+	s.touch(c)
 	s.emit(event{"subscriptionType": "contact.creation", "objectId": s.nextID, "changeFlag": "NEW"}, by)
 	return c
 }
@@ -216,6 +224,7 @@ func (s *Simulator) set(c *Contact, name, value string, by origin) {
 		return
 	}
 	c.Properties[name], c.Updated = value, s.Now().UTC()
+	s.touch(c)
 	s.emit(event{"subscriptionType": "contact.propertyChange", "objectId": number(c.ID), "propertyName": name, "propertyValue": value}, by)
 }
 

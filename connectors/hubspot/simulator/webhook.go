@@ -25,15 +25,18 @@ func (s *Simulator) emit(e event, by origin) {
 	e["eventId"], e["subscriptionId"], e["portalId"], e["appId"] = s.nextEvent, 25, 33133, json.Number(s.App)
 	e["occurredAt"], e["attemptNumber"] = s.Now().UnixMilli(), 0
 	e["changeSource"], e["sourceId"] = by.source, by.id
-	s.queue = append(s.queue, e)
+	s.queue, s.fresh.Events = append(s.queue, e), append(s.fresh.Events, e)
 }
 
 // Webhooks takes what is to be delivered, signed now: the events of all changes
-// since the last time.
+// since the last time. Once they are delivered, Heard says so.
 func (s *Simulator) Webhooks() ([]connector.Request, error) {
 	s.mu.Lock()
 	queue := s.queue
 	s.queue = nil
+	if len(queue) > 0 {
+		s.taken = queue[len(queue)-1].id()
+	}
 	s.mu.Unlock()
 	var l []connector.Request
 	for len(queue) > 0 {
@@ -84,5 +87,5 @@ func (s *Simulator) Deliver(ctx context.Context, client *http.Client) error {
 		s.mu.Unlock()
 		return fmt.Errorf("delivering a webhook: %w", err)
 	}
-	return nil
+	return s.Heard()
 }

@@ -64,6 +64,29 @@ func TestTheDifferenceIsWritten(t *testing.T) {
 	w.calm("after all")
 }
 
+// Who reads nothing of what changed is not looked at, and of a message that was decided
+// a destination hears with its outcome.
+func TestWhatConcernsNobodyIsNotRead(t *testing.T) {
+	w := newWorld(t)
+	w.apply(`{email: traits.email, firstname: traits.first_name}`)
+	w.know(lan, lansTraits)
+	k := w.worker()
+	k.run(t.Context(), changed(t, lan))
+	w.holds("lan@example.vn", fields{"firstname": "Lan"})
+	calls := 0
+	k.gate = func(_ string, effect func() error) error { calls++; return effect() }
+	parts := func(l ...string) string {
+		return message(t, events.ProfileChanged, events.ProfileChanges{Changes: []events.ProfileChange{{Fragment: string(lan), Version: 2, Profile: string(lan), Parts: l}}})
+	}
+	k.run(t.Context(), parts("orders"), parts("tags", "checkout"), message(t, events.MessageDecided, events.Message{Fragment: string(lan), Message: "m"}))
+	if calls != 0 {
+		t.Errorf("%d calls", calls)
+	}
+	if k.run(t.Context(), parts("orders", "traits")); calls == 0 {
+		t.Error("a trait that is shown changed, and nobody looks")
+	}
+}
+
 // What time alone changes is written when its moment comes.
 func TestTimeAlone(t *testing.T) {
 	w := newWorld(t)

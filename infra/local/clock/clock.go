@@ -5,6 +5,8 @@ import (
 	"container/heap"
 	"sync"
 	"time"
+
+	"loophub/infra/local/journal"
 )
 
 // Clock tells the time.
@@ -21,6 +23,9 @@ type Timers interface {
 // Offset is a base clock plus an offset that, from the start, only grows. With the wall as its base, timers fire by themselves; a
 // stopped one moves, and fires, only by AdvanceTo.
 type Offset struct {
+	// Journal, if not nil, gets each jump. Set it before the first.
+	Journal journal.Journal
+
 	base func() time.Time // nil: stopped
 
 	mu      sync.Mutex
@@ -90,6 +95,8 @@ func (o *Offset) Next() (time.Time, bool) {
 func (o *Offset) AdvanceTo(t time.Time) {
 	o.mu.Lock()
 	if gap := t.Sub(o.now()); gap > 0 {
+		// A journal that fails takes nothing that happens after the jump either, so nothing will seem to come too early.
+		_ = journal.Keep(o.Journal, jump{o.offset + gap, t})
 		o.offset += gap
 		o.at = t.UTC()
 	}

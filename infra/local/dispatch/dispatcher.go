@@ -11,8 +11,8 @@ import (
 	"net/http"
 	"slices"
 	"sync"
-	"sync/atomic"
 
+	"loophub/infra/local/journal"
 	"loophub/infra/local/meter"
 )
 
@@ -30,8 +30,9 @@ type Dispatcher struct {
 	authoriser Authoriser
 	gate       Gate
 	services   map[string]Service
-	serial     atomic.Uint64
-	meter      meter.Meter
+	// Requests counts the calls, for their ids.
+	Requests journal.Serial
+	meter    meter.Meter
 
 	mu     sync.Mutex
 	counts map[Count]int
@@ -183,8 +184,7 @@ func (d *Dispatcher) tell(c Call, err error, needs ...Need) {
 }
 
 func (d *Dispatcher) requestID() string {
-	n := d.serial.Add(1)
-	return fmt.Sprintf("10ca1000-0000-4000-8000-%012x", n)
+	return fmt.Sprintf("10ca1000-0000-4000-8000-%012x", d.Requests.Next())
 }
 
 // Unimplemented refuses a call that the local cloud does not know, in words that nobody can take for AWS's own.

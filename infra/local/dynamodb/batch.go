@@ -29,15 +29,20 @@ func (s *Service) newRead(table string, key attr.Map, p picked) (*oneRead, error
 	if err != nil {
 		return nil, err
 	}
-	t, err := s.lookup(table)
-	if err != nil {
-		return nil, err
+	r := &oneRead{projection: projection}
+	return r, s.aimRead(r, table, key)
+}
+
+// aimRead finds out what is to be read.
+func (s *Service) aimRead(r *oneRead, table string, key attr.Map) (err error) {
+	if r.table, err = s.lookup(table); err != nil {
+		return err
 	}
 	if key == nil {
-		return nil, missing("key")
+		return missing("key")
 	}
-	encoded, err := t.locate(key)
-	return &oneRead{t, encoded, projection}, err
+	r.encoded, err = r.table.locate(key)
+	return err
 }
 
 // read returns what is wanted of the item, nil if there is none, and the stored size.
@@ -172,35 +177,67 @@ func (s *Service) batchWrite(call dispatch.Call, in *batchWriteInput) (any, erro
 		return nil, err
 	}
 	out := batchWriteReply{UnprocessedItems: map[string][]writeRequest{}}
+	var all []*write
 	for _, name := range sortedNames(writes) {
-		t, now := writes[name][0].table, min(spared, len(writes[name]))
+		now := min(spared, len(writes[name]))
 		if spared -= now; now < len(writes[name]) {
 			out.UnprocessedItems[name] = in.RequestItems[name][now:]
 		}
-		var c cost
-		s.mu.Lock()
-		before := t.stream.next
-		for _, w := range writes[name][:now] {
-			c.add(t.commit(w.encoded, w.stored(), w.item, nil), 1)
+		all = append(all, writes[name][:now]...)
+	}
+	costs, err := s.writeAll(all)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range sortedNames(writes) {
+		t := writes[name][0].table
+		if costs[t] == nil {
+			costs[t] = &cost{} // nothing of it was spared
 		}
-		s.count(t, "BatchWriteItem", 0, c.total())
-		changed := t.stream.next != before
-		s.mu.Unlock()
-		if changed {
-			notify([]*Table{t})
-		}
-		if r := c.report(t, in.ReturnConsumedCapacity, plainUnits); r != nil {
+		if r := costs[t].report(t, in.ReturnConsumedCapacity, plainUnits); r != nil {
 			out.ConsumedCapacity = append(out.ConsumedCapacity, r)
 		}
 	}
 	return out, nil
 }
 
+// writeAll carries out puts and deletes without conditions.
+func (s *Service) writeAll(writes []*write) (map[*Table]*cost, error) {
+	costs := map[*Table]*cost{}
+	s.mu.Lock()
+	effects, at := make([]effect, len(writes)), s.now()
+	for i, w := range writes {
+		effects[i] = effect{w.table, w.encoded, w.stored(), w.item}
+	}
+	if err := s.keep(at, nil, nil, effects...); err != nil {
+		s.mu.Unlock()
+		return nil, err
+	}
+	before := sequences(effects)
+	for _, e := range effects {
+		if costs[e.table] == nil {
+			costs[e.table] = &cost{}
+		}
+		costs[e.table].add(e.table.commit(e, nil, at), 1)
+	}
+	for t, c := range costs {
+		s.count(t, "BatchWriteItem", 0, c.total())
+	}
+	tables := changed(effects, before)
+	s.mu.Unlock()
+	notify(tables)
+	return costs, nil
+}
+
 // batchWrites checks a BatchWriteItem: puts have an item, deletes none.
 func (s *Service) batchWrites(requests map[string][]writeRequest) (map[string][]*write, error) {
 	count := 0
-	for _, list := range requests {
-		count += len(list)
+	for name, list := range requests {
+		if count += len(list); len(list) == 0 {
+			return nil, invalid("1 validation error detected: Value '{" + name + "=[]}' at 'requestItems' failed to satisfy constraint: " +
+				"Map value must satisfy constraint: [Member must have length less than or equal to 25, " +
+				"Member must have length greater than or equal to 1]")
+		}
 	}
 	if count == 0 {
 		return nil, invalid("1 validation error detected: Value '{}' at 'requestItems' failed to satisfy constraint: " +
@@ -234,10 +271,18 @@ func (s *Service) batchedWrite(table string, r writeRequest) (*write, error) {
 		return s.newWrite(deleteAction, table, conditional{}, r.DeleteRequest.Key, nil, nil)
 	}
 	w, err := s.newWrite(putAction, table, conditional{}, nil, r.PutRequest.Item, nil)
+	if w == nil || w.table == nil {
+		return nil, err
+	}
+	for _, k := range w.table.keys { // a batch has one word for a key that is missing and for one of another type
+		if w.item[k.name].Kind != k.kind {
+			return nil, errWrongKey
+		}
+	}
 	if err != nil {
 		return nil, err
 	}
-	return w, w.table.check(w.item, putTooLarge)
+	return w, w.table.check(w.item)
 }
 
 // spare is how many entries of a batch are carried out. A batch of which nothing could be processed is no batch but an

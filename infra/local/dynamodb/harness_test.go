@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"reflect"
@@ -130,14 +131,6 @@ func code(err error) (string, string) {
 	return api.ErrorCode(), api.ErrorMessage()
 }
 
-func (w *world) wantError(err error, wantCode, wantMessage string) {
-	w.t.Helper()
-	gotCode, gotMessage := code(err)
-	if gotCode != wantCode || gotMessage != wantMessage {
-		w.t.Errorf("error %v\n got  %s: %s\n want %s: %s", err, gotCode, gotMessage, wantCode, wantMessage)
-	}
-}
-
 type item = map[string]types.AttributeValue
 
 func s(v string) types.AttributeValue { return &types.AttributeValueMemberS{Value: v} }
@@ -175,4 +168,28 @@ func (w *world) same(what string, got, want any) {
 	if d := cmp.Diff(want, got, everything, cmp.Comparer(attr.Value.Equal)); d != "" {
 		w.t.Errorf("%s (-want +got):\n%s", what, d)
 	}
+}
+
+// text is a string or number attribute.
+func text(v types.AttributeValue) string {
+	switch v := v.(type) {
+	case *types.AttributeValueMemberS:
+		return v.Value
+	case *types.AttributeValueMemberN:
+		return v.Value
+	}
+	return ""
+}
+
+// keysOf are keys of one partition.
+func keysOf(pk string, count int) []item {
+	var keys []item
+	for i := range count {
+		keys = append(keys, key(pk, fmt.Sprintf("%03d", i)))
+	}
+	return keys
+}
+
+func batchOf(w *world, request map[string]types.KeysAndAttributes) (*sdk.BatchGetItemOutput, error) {
+	return w.client.BatchGetItem(context.Background(), &sdk.BatchGetItemInput{RequestItems: request})
 }

@@ -29,9 +29,17 @@ func (r reports) check() error {
 	return oneOf("returnItemCollectionMetrics", r.ReturnItemCollectionMetrics, "SIZE", "NONE")
 }
 
-// newWrite checks everything about a write that does not depend on what is stored. Key is nil for a put, item for all
-// others.
+// newWrite checks everything about a write that does not depend on what is stored.
 func (s *Service) newWrite(a action, table string, c conditional, key, item attr.Map, update *string) (*write, error) {
+	w, err := draft(a, c, key, item, update)
+	if err != nil {
+		return nil, err
+	}
+	return w, s.aim(w, table)
+}
+
+// draft reads what a write asks for, as far as no table matters. Key is nil for a put, item for all others.
+func draft(a action, c conditional, key, item attr.Map, update *string) (*write, error) {
 	if err := oneOf("returnValuesOnConditionCheckFailure", c.ReturnValuesOnConditionCheckFailure, "ALL_OLD", "NONE"); err != nil {
 		return nil, err
 	}
@@ -57,13 +65,17 @@ func (s *Service) newWrite(a action, table string, c conditional, key, item attr
 	if err := b.Unused(); err != nil {
 		return nil, err
 	}
-	if w.table, err = s.lookup(table); err != nil {
-		return nil, err
-	}
-	return w, w.locate()
+	return w, bounded(item, putTooLarge)
 }
 
-// locate finds out where the write goes.
+// aim finds out where the write goes.
+func (s *Service) aim(w *write, table string) (err error) {
+	if w.table, err = s.lookup(table); err != nil {
+		return err
+	}
+	return w.locate()
+}
+
 func (w *write) locate() (err error) {
 	switch {
 	case w.action == putAction && w.item == nil:
@@ -79,6 +91,13 @@ func (w *write) locate() (err error) {
 			return invalid(invalidValues + "Cannot update attribute " + name + ". This attribute is part of the key")
 		}
 	}
+	for _, i := range w.table.indexes {
+		for _, path := range w.update.Paths() {
+			if len(path) > 1 && i.keys.has(path.Root()) {
+				return invalid(scalarKey + "IndexKey: " + path.Root())
+			}
+		}
+	}
 	w.encoded, err = w.table.locate(w.key)
 	return err
 }
@@ -92,10 +111,13 @@ func (s *Service) perform(operation string, w *write) (before, after attr.Map, c
 		before = old.item
 	}
 	after, err = w.outcome(old)
-	records := t.stream.next
+	records, at, e := t.stream.next, s.now(), effect{t, w.encoded, old, after}
+	if err == nil {
+		err = s.keep(at, nil, nil, e)
+	}
 	switch {
 	case err == nil:
-		c = t.commit(w.encoded, old, after, nil)
+		c = t.commit(e, nil, at)
 	case errors.Is(err, errCondition): // which costs by the item that is there, and at least one unit
 		c.table = writeUnits(before.Size())
 	}

@@ -70,27 +70,19 @@ func (r *reading) schema() keySchema {
 }
 
 func (s *Service) query(in *queryInput) (any, error) {
-	r, b, err := s.reading(&in.listing, map[string]*string{"KeyConditionExpression": in.KeyConditionExpression})
+	r, key, err := s.reading(&in.listing, map[string]*string{keyField: in.KeyConditionExpression})
 	if err != nil {
 		return nil, err
 	}
 	if in.KeyConditionExpression == nil {
 		return nil, invalid("Either the KeyConditions or KeyConditionExpression parameter must be specified in the request.")
 	}
-	tests, err := b.Key(*in.KeyConditionExpression)
+	tests, err := key.Tests(r.schema().has)
 	if err != nil {
 		return nil, err
 	}
-	if err := b.Unused(); err != nil {
-		return nil, err
-	}
-	for _, name := range r.filter.Roots() {
-		if r.schema().has(name) {
-			return nil, invalid("Filter Expression can only contain non-primary key attributes: Primary key attribute: " + name)
-		}
-	}
 	r.backward = in.ScanIndexForward != nil && !*in.ScanIndexForward
-	partition, span, err := r.schema().ranges(tests)
+	partition, span, err := r.ranges(tests)
 	if err != nil {
 		return nil, err
 	}
@@ -98,15 +90,18 @@ func (s *Service) query(in *queryInput) (any, error) {
 	if err := r.resume(in.ExclusiveStartKey, partition); err != nil {
 		return nil, err
 	}
+	if err := r.filterOfQuery(); err != nil {
+		return nil, err
+	}
+	if err := r.selected(&in.listing); err != nil {
+		return nil, err
+	}
 	return r.page("Query", in.ReturnConsumedCapacity), nil
 }
 
 func (s *Service) scan(in *scanInput) (any, error) {
-	r, b, err := s.reading(&in.listing, nil)
+	r, _, err := s.reading(&in.listing, nil)
 	if err != nil {
-		return nil, err
-	}
-	if err := b.Unused(); err != nil {
 		return nil, err
 	}
 	if err := r.segment(in.Segment, in.TotalSegments); err != nil {
@@ -115,13 +110,20 @@ func (s *Service) scan(in *scanInput) (any, error) {
 	if err := r.resume(in.ExclusiveStartKey, ""); err != nil {
 		return nil, err
 	}
+	if err := r.selected(&in.listing); err != nil {
+		return nil, err
+	}
 	return r.page("Scan", in.ReturnConsumedCapacity), nil
 }
 
-// reading checks what Query and Scan have in common. Further are the expressions that only Query has.
-func (s *Service) reading(in *listing, further map[string]*string) (*reading, *expr.Bindings, error) {
+const keyField = "KeyConditionExpression"
+
+// reading reads what Query and Scan have in common, every expression before anything that depends on the table. Further
+// is the expression that only Query has.
+func (s *Service) reading(in *listing, further map[string]*string) (*reading, expr.KeyCondition, error) {
+	var condition expr.KeyCondition
 	if err := in.check(); err != nil {
-		return nil, nil, err
+		return nil, condition, err
 	}
 	valued := map[string]*string{"FilterExpression": in.FilterExpression}
 	all := map[string]*string{"FilterExpression": in.FilterExpression, "ProjectionExpression": in.ProjectionExpression}
@@ -130,7 +132,7 @@ func (s *Service) reading(in *listing, further map[string]*string) (*reading, *e
 	}
 	b, err := in.bind(all, valued)
 	if err != nil {
-		return nil, nil, err
+		return nil, condition, err
 	}
 	r := &reading{service: s, consistent: in.ConsistentRead, count: in.Select == "COUNT"}
 	if in.Limit != nil {
@@ -138,45 +140,44 @@ func (s *Service) reading(in *listing, further map[string]*string) (*reading, *e
 	}
 	if in.FilterExpression != nil {
 		if r.filter, err = b.Condition("FilterExpression", *in.FilterExpression); err != nil {
-			return nil, nil, err
+			return nil, condition, err
 		}
 	}
 	if in.ProjectionExpression != nil {
 		if r.projection, err = b.Projection(*in.ProjectionExpression); err != nil {
-			return nil, nil, err
+			return nil, condition, err
 		}
 	}
-	if r.table, err = s.lookup(in.TableName); err != nil {
-		return nil, nil, err
+	if key := further[keyField]; key != nil {
+		if condition, err = b.Key(*key); err != nil {
+			return nil, condition, err
+		}
 	}
-	return r, b, r.choose(in)
+	if err := b.Unused(); err != nil {
+		return nil, condition, err
+	}
+	if r.table, err = s.lookup(in.TableName); err != nil {
+		return nil, condition, err
+	}
+	return r, condition, r.choose(in)
 }
 
 func (in *listing) check() error {
 	if err := (reports{ReturnConsumedCapacity: in.ReturnConsumedCapacity}).check(); err != nil {
 		return err
 	}
-	if err := oneOf("select", in.Select, "SPECIFIC_ATTRIBUTES", "COUNT", "ALL_ATTRIBUTES", "ALL_PROJECTED_ATTRIBUTES"); err != nil {
+	if err := oneOf("select", in.Select, "SPECIFIC_ATTRIBUTES", "COUNT", "ALL_ATTRIBUTES",
+		"ALL_PROJECTED_ATTRIBUTES"); err != nil {
 		return err
 	}
 	if in.Limit != nil && *in.Limit < 1 {
 		return invalid("1 validation error detected: Value '" + strconv.Itoa(*in.Limit) +
 			"' at 'limit' failed to satisfy constraint: Member must have value greater than or equal to 1")
 	}
-	wanted := map[string]string{"COUNT": "only the Count", "ALL_ATTRIBUTES": "ALL_ATTRIBUTES",
-		"ALL_PROJECTED_ATTRIBUTES": "ALL_PROJECTED_ATTRIBUTES"}[in.Select]
-	switch {
-	case in.ProjectionExpression != nil && wanted != "":
-		return invalid("Cannot specify the ProjectionExpression when choosing to get " + wanted)
-	case in.ProjectionExpression == nil && in.Select == "SPECIFIC_ATTRIBUTES":
-		return invalid("Must specify the AttributesToGet or ProjectionExpression when choosing to get SPECIFIC_ATTRIBUTES")
-	case in.Select == "ALL_PROJECTED_ATTRIBUTES" && in.IndexName == "":
-		return invalid("ALL_PROJECTED_ATTRIBUTES can be used only when Querying using an IndexName")
-	}
 	return nil
 }
 
-// choose finds the index of a reading and checks what an index cannot do.
+// choose finds the index of a reading.
 func (r *reading) choose(in *listing) error {
 	if in.IndexName == "" {
 		return nil
@@ -191,27 +192,65 @@ func (r *reading) choose(in *listing) error {
 		return invalid("The table does not have the specified index: " + in.IndexName)
 	case in.ConsistentRead:
 		return invalid("Consistent reads are not supported on global secondary indexes")
-	case in.Select == "ALL_ATTRIBUTES" && !r.index.all:
+	}
+	return nil
+}
+
+// filterOfQuery refuses a filter on the key that the query goes by: a key condition is for that.
+func (r *reading) filterOfQuery() error {
+	for _, k := range r.schema() {
+		for _, path := range r.filter.Paths() {
+			if path.Root() != k.name {
+				continue
+			}
+			if len(path) > 1 {
+				return invalid(scalarKey + "Key: " + k.name)
+			}
+			return invalid("Filter Expression can only contain non-primary key attributes: Primary key attribute: " + k.name)
+		}
+	}
+	return nil
+}
+
+// selected checks what is to be returned against what there is to return.
+func (r *reading) selected(in *listing) error {
+	wanted := map[string]string{"COUNT": "only the Count", "ALL_ATTRIBUTES": "ALL_ATTRIBUTES",
+		"ALL_PROJECTED_ATTRIBUTES": "ALL_PROJECTED_ATTRIBUTES"}[in.Select]
+	unseen := r.unprojected(r.filter.Paths())
+	switch {
+	case len(unseen) > 0:
+		return invalid(invalidValues + "Secondary index " + in.IndexName +
+			" does not project one or more filter attributes: [" + strings.Join(unseen, ", ") + "]")
+	case in.ProjectionExpression != nil && wanted != "":
+		return invalid("Cannot specify the ProjectionExpression when choosing to get " + wanted)
+	case in.ProjectionExpression == nil && in.Select == "SPECIFIC_ATTRIBUTES":
+		return invalid("Must specify the AttributesToGet or ProjectionExpression when choosing to get SPECIFIC_ATTRIBUTES")
+	case in.Select == "ALL_PROJECTED_ATTRIBUTES" && r.index == nil:
+		return invalid("ALL_PROJECTED_ATTRIBUTES can be used only when Querying using an IndexName")
+	case in.Select == "ALL_ATTRIBUTES" && r.index != nil && !r.index.all:
 		return invalid(invalidValues + "Select type ALL_ATTRIBUTES is not supported for global secondary index " +
 			in.IndexName + " because its projection type is not ALL")
 	}
-	for _, name := range r.projection.Roots() {
-		if !r.index.all && !r.index.has[name] {
-			return invalid(invalidValues + "Global secondary index " + in.IndexName + " does not project [" + name + "]")
-		}
-	}
-	var unseen []string
-	for _, name := range r.filter.Roots() {
-		if !r.index.all && !r.index.has[name] {
-			unseen = append(unseen, name)
-		}
-	}
-	if len(unseen) > 0 {
-		slices.Sort(unseen)
-		return invalid(invalidValues + "Secondary index " + in.IndexName +
-			" does not project one or more filter attributes: [" + strings.Join(unseen, ", ") + "]")
+	if unseen := r.unprojected(r.projection); len(unseen) > 0 {
+		return invalid(invalidValues + "Global secondary index " + in.IndexName + " does not project [" +
+			strings.Join(unseen, ", ") + "]")
 	}
 	return nil
+}
+
+// unprojected lists the attributes of paths that the index of the reading lacks.
+func (r *reading) unprojected(paths []expr.Path) []string {
+	if r.index == nil || r.index.all {
+		return nil
+	}
+	var unseen []string
+	for _, p := range paths {
+		if !r.index.has[p.Root()] {
+			unseen = append(unseen, p.Root())
+		}
+	}
+	slices.Sort(unseen)
+	return slices.Compact(unseen)
 }
 
 // page reads until the limit, the size of a page or the end.

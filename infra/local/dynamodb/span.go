@@ -13,7 +13,8 @@ type span struct{ from, to string }
 
 // ranges turns the tests of a KeyConditionExpression into the range of keys that they select. It also returns the
 // encoded beginning of the partition.
-func (s keySchema) ranges(tests []expr.KeyTest) (string, span, error) {
+func (r *reading) ranges(tests []expr.KeyTest) (string, span, error) {
+	s := r.schema()
 	byName := map[string]expr.KeyTest{}
 	for _, t := range tests {
 		if _, twice := byName[t.Name]; twice {
@@ -28,7 +29,7 @@ func (s keySchema) ranges(tests []expr.KeyTest) (string, span, error) {
 	if !ok {
 		return "", span{}, invalid("Query condition missed key schema element: " + s[0].name)
 	}
-	if err := s[0].accepts(hash, 0); err != nil {
+	if err := r.accepts(0, hash); err != nil {
 		return "", span{}, err
 	}
 	if hash.Op != "=" {
@@ -46,19 +47,27 @@ func (s keySchema) ranges(tests []expr.KeyTest) (string, span, error) {
 	if !ok {
 		return "", span{}, invalid("Query condition missed key schema element: " + s[1].name)
 	}
-	if err := s[1].accepts(sort, 1); err != nil {
+	if err := r.accepts(1, sort); err != nil {
 		return "", span{}, err
 	}
 	return string(partition), within(partition, whole, sort), nil
 }
 
-// accepts checks the values of a test against the key attribute.
-func (k keyAttribute) accepts(t expr.KeyTest, position int) error {
+// accepts checks the values of a test against the key attribute of a position.
+func (r *reading) accepts(position int, t expr.KeyTest) error {
+	k := r.schema()[position]
 	for _, v := range t.Values {
 		if v.Kind != k.kind {
 			return invalid(invalidValues + "Condition parameter type does not match schema type")
 		}
-		if err := k.length(v, position); err != nil {
+		filled := k.filled(v)
+		if r.index != nil {
+			filled = r.index.filled(k, v)
+		}
+		if filled != nil {
+			return filled
+		}
+		if err := k.short(v, position); err != nil {
 			return err
 		}
 	}

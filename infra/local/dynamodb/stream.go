@@ -66,35 +66,32 @@ func (s *stream) append(t *Table, now time.Time, before, after attr.Map, by *Use
 		return
 	}
 	s.next++
-	r := Record{
-		EventName: "MODIFY", EventVersion: "1.1", EventSource: "aws:dynamodb", AWSRegion: region(t.spec.ARN),
-		EventSourceARN: t.spec.StreamARN, UserIdentity: by, Sequence: s.next, At: now,
-	}
-	image := after
+	name, image := "MODIFY", after
 	switch {
 	case before == nil:
-		r.EventName = "INSERT"
+		name = "INSERT"
 	case after == nil:
-		r.EventName = "REMOVE"
-		image = before
+		name, image = "REMOVE", before
 	}
-	r.Change = Change{
-		ApproximateCreationDateTime: now.Unix(),
-		Keys:                        t.keys.of(image),
-		SequenceNumber:              fmt.Sprintf("1%020d", s.next),
-		StreamViewType:              t.spec.StreamView,
-	}
+	c := Change{Keys: t.keys.of(image), StreamViewType: t.spec.StreamView}
 	if t.spec.StreamView == viewNew || t.spec.StreamView == viewBoth {
-		r.Change.NewImage = after
+		c.NewImage = after
 	}
 	if t.spec.StreamView == viewOld || t.spec.StreamView == viewBoth {
-		r.Change.OldImage = before
+		c.OldImage = before
 	}
-	r.Change.SizeBytes = r.Change.Keys.Size() + r.Change.NewImage.Size() + r.Change.OldImage.Size()
-	sum := md5.Sum([]byte(t.spec.StreamARN + "/" + r.Change.SequenceNumber))
-	r.EventID = hex.EncodeToString(sum[:])
 	s.trim(now)
-	s.records = append(s.records, r)
+	s.records = append(s.records, t.record(s.next, now, name, c, by))
+}
+
+// record completes a record of the table's stream.
+func (t *Table) record(sequence uint64, at time.Time, name string, c Change, by *UserIdentity) Record {
+	c.ApproximateCreationDateTime = at.Unix()
+	c.SequenceNumber = fmt.Sprintf("1%020d", sequence)
+	c.SizeBytes = c.Keys.Size() + c.NewImage.Size() + c.OldImage.Size()
+	sum := md5.Sum([]byte(t.spec.StreamARN + "/" + c.SequenceNumber))
+	return Record{EventID: hex.EncodeToString(sum[:]), EventName: name, EventVersion: "1.1", EventSource: "aws:dynamodb",
+		AWSRegion: region(t.spec.ARN), Change: c, EventSourceARN: t.spec.StreamARN, UserIdentity: by, Sequence: sequence, At: at}
 }
 
 func region(arn string) string {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"loophub/infra/local/dynamodb/attr"
+	"loophub/infra/local/journal"
 	"loophub/infra/local/meter"
 )
 
@@ -64,8 +65,11 @@ type index struct {
 	rows tree[*row]
 }
 
-// Service is all tables of the account. It implements dispatch.Service.
+// Service is all tables of the account. It implements dispatch.Service and journal.Part.
 type Service struct {
+	// Journal, if not nil, gets what each call writes. Set it before the first.
+	Journal journal.Journal
+
 	now    func() time.Time
 	mu     *sync.Mutex // guards everything below and all tables; never held across a call out
 	tables map[string]*Table

@@ -48,13 +48,7 @@ func (in *transactWriteInput) digest() (sum [32]byte, err error) {
 // seen says whether the same transaction has happened within the last ten minutes, and refuses another one under the
 // same token.
 func (s *tokens) seen(text *string, digest [32]byte, now time.Time) (bool, error) {
-	old := 0
-	for old < len(s.order) && now.Sub(s.order[old].at) >= tokenLife {
-		delete(s.known, s.order[old].text)
-		old++
-	}
-	clear(s.order[:old])
-	s.order = s.order[old:]
+	s.forget(now)
 	if text == nil || s.known[*text] == nil {
 		return false, nil
 	}
@@ -65,11 +59,31 @@ func (s *tokens) seen(text *string, digest [32]byte, now time.Time) (bool, error
 	return true, nil
 }
 
-func (s *tokens) remember(text *string, digest [32]byte, now time.Time) {
+// forget drops the tokens that are too old.
+func (s *tokens) forget(now time.Time) {
+	old := 0
+	for old < len(s.order) && now.Sub(s.order[old].at) >= tokenLife {
+		if t := s.order[old]; s.known[t.text] == t {
+			delete(s.known, t.text)
+		}
+		old++
+	}
+	clear(s.order[:old])
+	s.order = s.order[old:]
+}
+
+// newToken is nil where a transaction has none.
+func newToken(text *string, digest [32]byte, now time.Time) *token {
 	if text == nil {
+		return nil
+	}
+	return &token{*text, digest, now}
+}
+
+func (s *tokens) remember(t *token) {
+	if t == nil {
 		return
 	}
-	t := &token{*text, digest, now}
-	s.known[*text] = t
+	s.known[t.text] = t
 	s.order = append(s.order, t)
 }

@@ -62,9 +62,10 @@ func (i transactWriteItem) only() (*oneWrite, action, error) {
 	return nil, a, invalid("TransactItems can only contain one of Check, Put, Update or Delete")
 }
 
-// checked turns the entries of a transaction into writes and refuses what does not depend on what is stored.
+// checked turns the entries of a transaction into writes and refuses what does not depend on what is stored: first what any
+// expression says, then what the tables say. A key that is not the table's is left to cancel the transaction.
 func (s *Service) checked(items []transactWriteItem) ([]*write, error) {
-	writes := make([]*write, 0, len(items))
+	drafts, tables := make([]*write, len(items)), make([]string, len(items))
 	for n, item := range items {
 		one, a, err := item.only()
 		if err != nil {
@@ -73,32 +74,49 @@ func (s *Service) checked(items []transactWriteItem) ([]*write, error) {
 		if err := one.fits(a, n); err != nil {
 			return nil, err
 		}
-		w, err := s.newWrite(a, one.TableName, one.conditional, one.Key, one.Item, one.UpdateExpression)
-		if err != nil {
+		if drafts[n], err = draft(a, one.conditional, one.Key, one.Item, one.UpdateExpression); err != nil {
 			return nil, err
 		}
-		if slices.ContainsFunc(writes, w.sameItem) {
+		tables[n] = one.TableName
+	}
+	for n, w := range drafts {
+		switch err := s.aim(w, tables[n]); {
+		case err == errWrongKey:
+			w.refused = err
+		case err != nil:
+			return nil, err
+		case slices.ContainsFunc(drafts[:n], w.sameItem):
 			return nil, errRepeated
 		}
-		writes = append(writes, w)
 	}
-	return writes, nil
+	return drafts, nil
 }
 
 var errRepeated = invalid("Transaction request cannot include multiple operations on one item")
 
-func (w *write) sameItem(o *write) bool { return w.table == o.table && w.encoded == o.encoded }
+func (w *write) sameItem(o *write) bool {
+	return w.table == o.table && w.encoded == o.encoded && o.refused == nil
+}
+
+// memberNames are the kinds of entries as errors name them.
+var memberNames = map[action]string{putAction: "put", updateAction: "update", deleteAction: "delete",
+	checkAction: "conditionCheck"}
 
 // fits refuses members that the action does not have, and asks for those that it must have.
 func (o *oneWrite) fits(a action, n int) error {
-	at := "transactItems." + strconv.Itoa(n+1) + ".member."
+	at := "transactItems." + strconv.Itoa(n+1) + ".member." + memberNames[a] + "."
 	switch {
+	case a == putAction && o.Item == nil:
+		return missing(at + "item")
+	case a != putAction && o.Key == nil:
+		return missing(at + "key")
 	case a == checkAction && o.ConditionExpression == nil:
-		return missing(at + "conditionCheck.conditionExpression")
+		return missing(at + "conditionExpression")
 	case a == updateAction && o.UpdateExpression == nil:
-		return missing(at + "update.updateExpression")
+		return missing(at + "updateExpression")
 	case a != putAction && o.Item != nil, a == putAction && o.Key != nil, a != updateAction && o.UpdateExpression != nil:
-		return invalid("the local cloud refuses a member that does not belong to entry " + strconv.Itoa(n+1) + " of the transaction")
+		return invalid("the local cloud refuses a member that does not belong to entry " + strconv.Itoa(n+1) +
+			" of the transaction")
 	}
 	return nil
 }
@@ -167,25 +185,29 @@ func (s *Service) transact(in *transactWriteInput, writes []*write, digest [32]b
 		return nil, nil, err
 	}
 	costs := map[*Table]*cost{}
-	var changed []*Table
+	var effects []effect
 	for i, w := range writes {
 		old := w.stored()
-		if w.action == checkAction {
-			size := 0
-			if old != nil {
-				size = old.size
-			}
-			charge(costs, w.table, cost{table: writeUnits(size)})
+		if w.action != checkAction {
+			effects = append(effects, effect{w.table, w.encoded, old, outcomes[i]})
 			continue
 		}
-		before := w.table.stream.next
-		charge(costs, w.table, w.table.commit(w.encoded, old, outcomes[i], nil))
-		if w.table.stream.next != before && !slices.Contains(changed, w.table) {
-			changed = append(changed, w.table)
+		size := 0
+		if old != nil {
+			size = old.size
 		}
+		charge(costs, w.table, cost{table: writeUnits(size)})
 	}
-	s.tokens.remember(in.ClientRequestToken, digest, s.now())
-	return s.settle(costs, in, writeKind), changed, nil
+	at := s.now()
+	if err := s.keep(at, nil, newToken(in.ClientRequestToken, digest, at), effects...); err != nil {
+		return nil, nil, err
+	}
+	before := sequences(effects)
+	for _, e := range effects {
+		charge(costs, e.table, e.table.commit(e, nil, at))
+	}
+	s.tokens.remember(newToken(in.ClientRequestToken, digest, at))
+	return s.settle(costs, in, writeKind), changed(effects, before), nil
 }
 
 // charge adds transactional units to what a table is charged.
@@ -303,19 +325,9 @@ func (s *Service) transactGet(in *transactGetInput) (any, error) {
 	if err := (reports{ReturnConsumedCapacity: in.ReturnConsumedCapacity}).check(); err != nil {
 		return nil, err
 	}
-	reads := make([]*oneRead, 0, len(in.TransactItems))
-	for n, item := range in.TransactItems {
-		if item.Get == nil {
-			return nil, missing("transactItems." + strconv.Itoa(n+1) + ".member.get")
-		}
-		r, err := s.newRead(item.Get.TableName, item.Get.Key, item.Get.picked)
-		if err != nil {
-			return nil, err
-		}
-		if slices.ContainsFunc(reads, func(o *oneRead) bool { return r.table == o.table && r.encoded == o.encoded }) {
-			return nil, errRepeated
-		}
-		reads = append(reads, r)
+	reads, err := s.transactReads(in)
+	if err != nil {
+		return nil, err
 	}
 	out := struct {
 		Responses        []found
@@ -338,4 +350,36 @@ func (s *Service) transactGet(in *transactGetInput) (any, error) {
 		}
 	}
 	return out, nil
+}
+
+// transactReads checks a TransactGetItems. A key that is not the table's cancels it.
+func (s *Service) transactReads(in *transactGetInput) ([]*oneRead, error) {
+	reads := make([]*oneRead, len(in.TransactItems))
+	for n, item := range in.TransactItems {
+		if item.Get == nil {
+			return nil, missing("transactItems." + strconv.Itoa(n+1) + ".member.get")
+		}
+		projection, err := item.Get.projection()
+		if err != nil {
+			return nil, err
+		}
+		reads[n] = &oneRead{projection: projection}
+	}
+	reasons, cancelled := make([]reason, len(reads)), false
+	for n, r := range reads {
+		reasons[n] = reason{Code: "None"}
+		get := in.TransactItems[n].Get
+		switch err := s.aimRead(r, get.TableName, get.Key); {
+		case err == errWrongKey:
+			reasons[n], cancelled = reason{Code: "ValidationError", Message: wrongKey}, true
+		case err != nil:
+			return nil, err
+		case slices.ContainsFunc(reads[:n], func(o *oneRead) bool { return r.table == o.table && r.encoded == o.encoded }):
+			return nil, errRepeated
+		}
+	}
+	if cancelled {
+		return nil, canceled(reasons)
+	}
+	return reads, nil
 }

@@ -20,19 +20,27 @@ const (
 	wrongKey       = "The provided key element does not match the schema"
 	invalidValues  = "One or more parameter values were invalid: "
 	notValid       = "One or more parameter values are not valid. "
+	scalarKey      = "Key attributes must be scalars; list random access '[]' and map lookup '.' are not allowed: "
 	emptyKey       = "The AttributeValue for a key attribute cannot contain an empty "
 )
 
 func invalid(message string) error { return &attr.Error{Message: message} }
 
-// length refuses key values that are empty or too long. Position is the attribute's place in its key.
-func (k keyAttribute) length(v attr.Value, position int) error {
+// errWrongKey refuses a key that is not the table's. In a transaction it is a reason to cancel.
+var errWrongKey = invalid(wrongKey)
+
+// filled refuses an empty key value.
+func (k keyAttribute) filled(v attr.Value) error {
+	if v.Kind == attr.N || v.Text != "" {
+		return nil
+	}
+	return invalid(notValid + emptyKey + word(k.kind) + " value. Key: " + k.name)
+}
+
+// short refuses a key value that is too long. Position is the attribute's place in its key.
+func (k keyAttribute) short(v attr.Value, position int) error {
 	switch {
 	case v.Kind == attr.N:
-	case v.Text == "" && v.Kind == attr.S:
-		return invalid(notValid + emptyKey + "string value. Key: " + k.name)
-	case v.Text == "":
-		return invalid(notValid + emptyKey + "binary value. Key: " + k.name)
 	case position == 0 && len(v.Text) > maxPartition:
 		return invalid(invalidValues + "Size of hashkey has exceeded the maximum size limit of2048 bytes")
 	case position == 1 && len(v.Text) > maxSort:
@@ -44,24 +52,27 @@ func (k keyAttribute) length(v attr.Value, position int) error {
 // locate checks the Key of a request and encodes it.
 func (t *Table) locate(key attr.Map) (string, error) {
 	if len(key) != len(t.keys) {
-		return "", invalid(wrongKey)
+		return "", errWrongKey
 	}
 	for i, k := range t.keys {
 		v := key[k.name]
 		if v.Kind != k.kind {
-			return "", invalid(wrongKey)
+			return "", errWrongKey
 		}
-		if err := k.length(v, i); err != nil {
+		if err := k.filled(v); err != nil {
+			return "", err
+		}
+		if err := k.short(v, i); err != nil {
 			return "", err
 		}
 	}
 	return string(t.keys.encode(key)), nil
 }
 
-// locateItem checks the key attributes of an item to be put and encodes them. A wrong type is reported by check, which
-// in a transaction is a reason to cancel and not a fault of the request.
+// locateItem encodes the key attributes of an item to be put. What they are is reported by check, which in a transaction is
+// a reason to cancel; that one is missing or empty is a fault of the request.
 func (t *Table) locateItem(item attr.Map) (string, error) {
-	for i, k := range t.keys {
+	for _, k := range t.keys {
 		v, ok := item[k.name]
 		if !ok {
 			return "", invalid(invalidValues + "Missing the key " + k.name + " in the item")
@@ -69,19 +80,23 @@ func (t *Table) locateItem(item attr.Map) (string, error) {
 		if v.Kind != k.kind {
 			continue
 		}
-		if err := k.length(v, i); err != nil {
+		if err := k.filled(v); err != nil {
 			return "", err
 		}
 	}
 	return string(t.keys.encode(item)), nil
 }
 
-// check refuses an item that the table cannot hold.
-func (t *Table) check(item attr.Map, tooLarge string) error {
-	for _, k := range t.keys {
-		if v := item[k.name]; v.Kind != k.kind {
+// check refuses an item whose keys do not fit the table or its indexes.
+func (t *Table) check(item attr.Map) error {
+	for position, k := range t.keys {
+		v := item[k.name]
+		if v.Kind != k.kind {
 			return invalid(invalidValues + "Type mismatch for key " + k.name + " expected: " + k.kind.String() +
 				" actual: " + v.Kind.String())
+		}
+		if err := k.short(v, position); err != nil {
+			return err
 		}
 	}
 	for _, i := range t.indexes {
@@ -89,6 +104,11 @@ func (t *Table) check(item attr.Map, tooLarge string) error {
 			return err
 		}
 	}
+	return nil
+}
+
+// bounded refuses an item that is nested too deeply or too large.
+func bounded(item attr.Map, tooLarge string) error {
 	if err := item.CheckDepth(); err != nil {
 		return err
 	}
@@ -98,7 +118,7 @@ func (t *Table) check(item attr.Map, tooLarge string) error {
 	return nil
 }
 
-// checkUpdated is check after an update, which words one error differently.
+// checkUpdated is check and bounded after an update, which words one error differently.
 func (t *Table) checkUpdated(item attr.Map) error {
 	for _, i := range t.indexes {
 		for _, k := range i.keys {
@@ -108,7 +128,10 @@ func (t *Table) checkUpdated(item attr.Map) error {
 			}
 		}
 	}
-	return t.check(item, updateTooLarge)
+	if err := t.check(item); err != nil {
+		return err
+	}
+	return bounded(item, updateTooLarge)
 }
 
 func word(k attr.Kind) string {
@@ -129,15 +152,23 @@ func (i *index) check(item attr.Map) error {
 			return invalid(invalidValues + "Type mismatch for Index Key " + k.name + " Expected: " + k.kind.String() +
 				" Actual: " + v.Kind.String() + " IndexName: " + i.spec.Name)
 		}
-		if v.Kind != attr.N && v.Text == "" {
-			return invalid(notValid + "A value specified for a secondary index key is not supported. " + emptyKey +
-				word(k.kind) + " value. IndexName: " + i.spec.Name + ", IndexKey: " + k.name)
+		if err := i.filled(k, v); err != nil {
+			return err
 		}
-		if err := k.length(v, position); err != nil {
+		if err := k.short(v, position); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// filled refuses an empty value for a key attribute of the index.
+func (i *index) filled(k keyAttribute, v attr.Value) error {
+	if v.Kind == attr.N || v.Text != "" {
+		return nil
+	}
+	return invalid(notValid + "A value specified for a secondary index key is not supported. " + emptyKey +
+		word(k.kind) + " value. IndexName: " + i.spec.Name + ", IndexKey: " + k.name)
 }
 
 // oneOf refuses a value outside an enumeration. An absent value is fine. Allowed stands in AWS's order, which is that

@@ -27,7 +27,8 @@ type write struct {
 	item      attr.Map // of a put
 	update    expr.Update
 	condition expr.Condition
-	returnOld bool // hand out the item when the condition fails
+	returnOld bool  // hand out the item when the condition fails
+	refused   error // the key is not the table's
 }
 
 // errCondition says that the condition of a write does not hold.
@@ -41,12 +42,15 @@ func (w *write) stored() *row {
 
 // outcome is the item after the write, nil if there is none then. Errors are errCondition and *attr.Error.
 func (w *write) outcome(old *row) (attr.Map, error) {
+	if w.refused != nil {
+		return nil, w.refused
+	}
 	var before attr.Map
 	if old != nil {
 		before = old.item
 	}
 	if w.action == putAction { // what the item alone tells is refused before any condition
-		if err := w.table.check(w.item, putTooLarge); err != nil {
+		if err := w.table.check(w.item); err != nil {
 			return nil, err
 		}
 	}
@@ -73,15 +77,27 @@ func (w *write) outcome(old *row) (attr.Map, error) {
 
 // commit stores the outcome of a write in the table, its indexes, its expiry and its stream, and returns what that
 // costs. Nothing can fail any more. An outcome that equals what was there leaves no stream record.
-func (t *Table) commit(key string, old *row, after attr.Map, by *UserIdentity) cost {
+func (t *Table) commit(e effect, by *UserIdentity, at time.Time) cost {
+	var before attr.Map
+	if e.old != nil {
+		before = e.old.item
+	}
+	c := t.store(e.key, e.old, e.after)
+	if !before.Equal(e.after) || (before == nil) != (e.after == nil) {
+		t.stream.append(t, at, before, e.after, by)
+	}
+	return c
+}
+
+// store is commit without the stream.
+func (t *Table) store(key string, old *row, after attr.Map) cost {
 	var before attr.Map
 	size := 0
 	if old != nil {
 		before, size = old.item, old.size
 	}
-	var fresh *row
 	if after != nil {
-		fresh = &row{after, after.Size()}
+		fresh := &row{after, after.Size()}
 		size = max(size, fresh.size)
 		t.rows.set(key, fresh)
 	} else {
@@ -92,9 +108,6 @@ func (t *Table) commit(key string, old *row, after attr.Map, by *UserIdentity) c
 		c.index(i.spec.Name, i.commit(key, before, after))
 	}
 	t.reschedule(key, before, after)
-	if !before.Equal(after) || (before == nil) != (after == nil) {
-		t.stream.append(t, t.service.now(), before, after, by)
-	}
 	return c
 }
 
@@ -155,33 +168,38 @@ const maxOverdue = 5 * 365 * 24 * time.Hour
 // deletions consume no capacity, and their stream records name DynamoDB as the user.
 func (s *Service) Expire(now time.Time) int {
 	s.mu.Lock()
-	count := 0
-	var changed []*Table
+	var due []effect
 	for _, t := range s.Tables() {
-		before := t.stream.next
-		count += t.expire(now)
-		if t.stream.next != before {
-			changed = append(changed, t)
-		}
+		due = t.due(due, now)
 	}
+	at := s.now()
+	if s.keep(at, expiry, nil, due...) != nil { // whoever keeps the journal says so; what is due, stays due
+		s.mu.Unlock()
+		return 0
+	}
+	before := sequences(due)
+	for _, e := range due {
+		e.table.commit(e, expiry, at)
+	}
+	tables := changed(due, before)
 	s.mu.Unlock()
-	notify(changed)
-	return count
+	notify(tables)
+	return len(due)
 }
 
-func (t *Table) expire(now time.Time) int {
+// expiry is who deletes what has expired.
+var expiry = &UserIdentity{Type: "Service", PrincipalID: "dynamodb.amazonaws.com"}
+
+// due adds the deletions of what has expired.
+func (t *Table) due(effects []effect, now time.Time) []effect {
 	from := attr.NumberValue(attr.Int(now.Add(-maxOverdue).Unix())).AppendOrdered(nil)
 	to := attr.NumberValue(attr.Int(now.Unix())).AppendOrdered(nil)
-	var due []string
 	t.expiry.ascend(string(from), string(to), func(_, primary string) bool {
-		due = append(due, primary)
+		old, _ := t.rows.get(primary)
+		effects = append(effects, effect{t, primary, old, nil})
 		return true
 	})
-	for _, key := range due {
-		old, _ := t.rows.get(key)
-		t.commit(key, old, nil, &UserIdentity{Type: "Service", PrincipalID: "dynamodb.amazonaws.com"})
-	}
-	return len(due)
+	return effects
 }
 
 // NextExpiry is the earliest time at which Expire has something to do; false if no item expires.

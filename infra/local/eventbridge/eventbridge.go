@@ -4,10 +4,12 @@ package eventbridge
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
 	"loophub/infra/local/clock"
+	"loophub/infra/local/journal"
 	"loophub/infra/local/pattern"
 	"loophub/infra/local/retry"
 	"loophub/infra/local/work"
@@ -48,6 +50,9 @@ type Config struct {
 
 // Service accepts events and delivers them at least once, one after the other, on a goroutine of its own.
 type Service struct {
+	// Journal, if not nil, gets what was accepted and what was delivered. Set it before the first call.
+	Journal journal.Journal
+
 	cfg   Config
 	buses map[string]Bus
 	rules map[string][]rule // by bus
@@ -56,8 +61,9 @@ type Service struct {
 	mu      sync.Mutex
 	serial  uint64
 	stopped bool
-	pending []accepted // not yet held against the rules
-	due     []attempt  // to be delivered now
+	open    []*accepted // not yet delivered to all of their targets
+	pending []*accepted // of these, not yet held against the rules
+	due     []attempt   // to be delivered now
 }
 
 type rule struct {
@@ -65,9 +71,23 @@ type rule struct {
 	fits pattern.Pattern
 }
 
+// accepted is an event that not all of its targets have. Those are known by name, which stays the same over restarts.
 type accepted struct {
-	bus   string
-	event []byte
+	Serial uint64
+	Bus    string
+	Event  json.RawMessage
+	Has    []string         `json:",omitempty"` // targets that it has reached, or never will
+	Tried  map[string]tried `json:",omitempty"` // targets that refused it
+
+	left   int  // targets, once it has been held against the rules
+	asleep bool // read from the journal and not yet resumed
+}
+
+// tried is how a target was tried in vain.
+type tried struct {
+	Retries int
+	Since   time.Time
+	Next    time.Time
 }
 
 // New reads the rules; a pattern that it does not understand is an error.
@@ -98,12 +118,9 @@ func (s *Service) Stop() {
 	s.loop.Stop()
 }
 
-// accept gives events their ids and queues them for delivery.
-func (s *Service) accept(bus string, e entry, at time.Time) (id string, err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.serial++
-	id = fmt.Sprintf("10ca1000-0000-4000-8003-%012x", s.serial)
+// accept makes an event of an entry, with the id of that number.
+func (s *Service) accept(bus string, e entry, at time.Time, serial uint64) (id string, a *accepted, err error) {
+	id = fmt.Sprintf("10ca1000-0000-4000-8003-%012x", serial)
 	if e.Resources == nil {
 		e.Resources = []string{}
 	}
@@ -120,10 +137,9 @@ func (s *Service) accept(bus string, e entry, at time.Time) (id string, err erro
 	}{"0", id, e.DetailType, e.Source, s.cfg.Account, at.UTC().Format(time.RFC3339), s.cfg.Region, e.Resources,
 		json.RawMessage(e.Detail)})
 	if err != nil {
-		return "", fmt.Errorf("encoding event: %w", err)
+		return "", nil, fmt.Errorf("encoding event: %w", err)
 	}
-	s.pending = append(s.pending, accepted{bus, event})
-	return id, nil
+	return id, &accepted{Serial: serial, Bus: bus, Event: event}, nil
 }
 
 // deliverNext does one delivery, or finds out the deliveries of one event.
@@ -145,20 +161,36 @@ func (s *Service) deliverNext() bool {
 	s.route(e)
 	s.mu.Unlock()
 	if s.cfg.Seen != nil {
-		s.cfg.Seen(e.bus, e.event)
+		s.cfg.Seen(e.Bus, e.Event)
 	}
 	return true
 }
 
-// route makes an event due at the targets of every rule that it fits. The caller holds the lock.
-func (s *Service) route(e accepted) {
+// route makes an event due at those targets of every rule that it fits that do not have it yet. The caller holds the lock.
+func (s *Service) route(e *accepted) {
 	now := s.cfg.Timers.Now()
-	for _, r := range s.rules[e.bus] {
-		if !r.fits.Match(e.event) {
+	var due []attempt
+	for _, r := range s.rules[e.Bus] {
+		if !r.fits.Match(e.Event) {
 			continue
 		}
 		for _, t := range r.Targets {
-			s.due = append(s.due, attempt{rule: r.ARN, target: t, event: e.event, since: now})
+			if a := (attempt{event: e, rule: r.ARN, target: t, since: now}); !slices.Contains(e.Has, a.name()) {
+				due = append(due, a)
+			}
 		}
+	}
+	if e.left = len(due); e.left == 0 {
+		s.note(effect{Event: e.Serial})
+	}
+	for _, a := range due {
+		if t, ok := e.Tried[a.name()]; ok {
+			a.retries, a.since = t.Retries, t.Since
+			if t.Next.After(now) {
+				s.cfg.Timers.At(t.Next, func() { s.again(a) })
+				continue
+			}
+		}
+		s.due = append(s.due, a)
 	}
 }

@@ -61,17 +61,26 @@ func (s *Service) Serve(ctx context.Context, c dispatch.Call) (dispatch.Reply, e
 		FailedEntryCount int
 		Entries          []result
 	}{}
+	s.mu.Lock()
+	var fresh []*accepted
 	spared := c.Spared(len(in))
 	for i, e := range in {
 		meter.Of(ctx).Billed += meter.Chunks(e.size())
-		r := result{ErrorCode: "InternalFailure", ErrorMessage: "Internal Service Failure"}
+		r, a := result{ErrorCode: "InternalFailure", ErrorMessage: "Internal Service Failure"}, (*accepted)(nil)
 		if i < spared {
-			r = s.put(e)
+			r, a = s.put(e, s.serial+uint64(len(fresh))+1)
 		}
 		if r.ErrorCode != "" {
 			out.FailedEntryCount++
+		} else {
+			fresh = append(fresh, a)
 		}
 		out.Entries = append(out.Entries, r)
+	}
+	err = s.queue(fresh)
+	s.mu.Unlock()
+	if err != nil {
+		return dispatch.Reply{}, err
 	}
 	s.loop.Wake()
 	return dispatch.JSON(http.StatusOK, out)
@@ -116,20 +125,20 @@ func (s *Service) busARN(name string) string {
 	return fmt.Sprintf("arn:aws:events:%s:%s:event-bus/%s", s.cfg.Region, s.cfg.Account, name)
 }
 
-func (s *Service) put(e entry) result {
+func (s *Service) put(e entry, serial uint64) (result, *accepted) {
 	bus := busName(e.EventBusName)
 	if code, message := s.check(bus, e); code != "" {
-		return result{ErrorCode: code, ErrorMessage: message}
+		return result{ErrorCode: code, ErrorMessage: message}, nil
 	}
 	at := s.cfg.Timers.Now()
 	if e.Time != nil {
 		at = time.UnixMilli(int64(*e.Time * 1000))
 	}
-	id, err := s.accept(bus, e, at)
+	id, a, err := s.accept(bus, e, at, serial)
 	if err != nil {
-		return result{ErrorCode: "InternalFailure", ErrorMessage: err.Error()}
+		return result{ErrorCode: "InternalFailure", ErrorMessage: err.Error()}, nil
 	}
-	return result{EventID: id}
+	return result{EventID: id}, a
 }
 
 func (s *Service) check(bus string, e entry) (code, message string) {

@@ -11,34 +11,41 @@ import (
 
 // attempt is one event on its way to one target.
 type attempt struct {
+	event   *accepted
 	rule    string // ARN
 	target  Target
-	event   []byte
 	since   time.Time
 	retries int // so far
 }
 
+// name tells the targets of all rules apart.
+func (a attempt) name() string { return a.rule + " → " + a.target.ARN + a.target.Input }
+
 // deliver tries once. What may yet be delivered is tried again later, the rest goes to the dead letters.
 func (s *Service) deliver(a attempt) {
-	payload := a.event
+	payload := []byte(a.event.Event)
 	if a.target.Input != "" {
 		payload = []byte(a.target.Input)
 	}
 	err := a.target.Deliver(payload)
 	if err == nil {
+		s.over(a)
 		return
 	}
 	code := codeOf(err)
 	if !retry.Passing(err) {
 		a.bury(err, code, "")
+		s.over(a)
 		return
 	}
 	next, exhausted := a.target.Retry.Next(a.retries, a.since, s.cfg.Timers.Now())
 	if exhausted != "" {
 		a.bury(err, code, exhausted)
+		s.over(a)
 		return
 	}
 	a.retries++
+	s.refused(a, next)
 	s.cfg.Timers.At(next, func() { s.again(a) })
 }
 
@@ -64,7 +71,7 @@ func (a attempt) bury(err error, code, exhausted string) {
 	if exhausted != "" {
 		about["EXHAUSTED_RETRY_CONDITION"], about["RETRY_ATTEMPTS"] = exhausted, strconv.Itoa(a.retries)
 	}
-	_ = a.target.Bury(a.event, about)
+	_ = a.target.Bury(a.event.Event, about)
 }
 
 // codeOf names an error as EventBridge does in its dead letters.

@@ -35,23 +35,30 @@ func (s *Service) InvokeAsync(name string, payload []byte) error {
 		return &dispatch.Error{Status: http.StatusRequestEntityTooLarge, Code: "RequestEntityTooLargeException",
 			Message: fmt.Sprintf("Request must be smaller than %d bytes for the InvokeFunction operation", MaxAsyncPayload)}
 	}
-	e := &event{function: f, id: s.requestID(), payload: payload, arrived: s.cfg.Timers.Now()}
+	e := &event{function: f, ID: s.requestID(), Function: f.ARN, Payload: payload, Arrived: s.cfg.Timers.Now()}
+	if err := s.do(effect{Event: e}); err != nil {
+		return err
+	}
 	e.start()
 	return nil
 }
 
 // event is an asynchronous invocation with its attempts.
 type event struct {
-	function  *function
-	id        string // the same for every attempt
-	payload   []byte
-	arrived   time.Time
-	attempts  int // that ran
-	throttles int
+	ID        string // the same for every attempt
+	Function  string // ARN
+	Payload   []byte
+	Arrived   time.Time
+	Attempts  int       `json:",omitempty"` // that ran, and failed
+	Throttles int       `json:",omitempty"` // attempts that no instance was free for
+	Next      time.Time `json:",omitzero"`  // attempt; zero: the first
+
+	function *function
+	asleep   bool // read from the journal and not yet resumed
 }
 
 func (e *event) start() {
-	e.function.service.cfg.Tracker.Go("event "+e.id+" → "+e.function.Name, e.attempt)
+	e.function.service.cfg.Tracker.Go("event "+e.ID+" → "+e.function.Name, e.attempt)
 }
 
 // attempt runs the function; a failure is tried again after one minute, the next after two. An attempt that no instance
@@ -64,20 +71,25 @@ func (e *event) attempt() {
 		return
 	}
 	now := s.cfg.Timers.Now()
-	r, err := f.invoke(e.id, e.payload)
+	r, err := f.invoke(e.ID, e.Payload)
 	switch {
 	case err != nil && *f.Reserved == 0: // switched off: there is no use in waiting
 		e.giveUp("ZeroReservedConcurrency", nil)
 	case err != nil:
-		e.again(now, retry.Doubling(e.throttles, 5*time.Minute), nil)
-		e.throttles++
-	case r.Failed:
-		e.attempts++
+		wait := retry.Doubling(e.Throttles, 5*time.Minute)
+		e.Throttles++
+		e.again(now, wait, nil)
+	case !r.Failed:
+		s.note(f, effect{Ended: e.ID})
+	case s.life.Err() != nil:
+		// It was not the function that failed. Where the event is kept it comes again.
+	default:
+		e.Attempts++
 		now = s.cfg.Timers.Now()
-		if e.attempts > f.Async.Retries {
+		if e.Attempts > f.Async.Retries {
 			e.giveUp("RetriesExhausted", &r)
 		} else {
-			e.again(now, time.Duration(e.attempts)*time.Minute, &r)
+			e.again(now, time.Duration(e.Attempts)*time.Minute, &r)
 		}
 	}
 }
@@ -85,25 +97,28 @@ func (e *event) attempt() {
 // again makes the next attempt, unless the event is too old by then.
 func (e *event) again(now time.Time, wait time.Duration, last *Result) {
 	next := now.Add(wait)
-	if next.Sub(e.arrived) > e.function.Async.MaxAge {
+	if next.Sub(e.Arrived) > e.function.Async.MaxAge {
 		e.giveUp("EventAgeExceeded", last)
 		return
 	}
-	e.function.service.cfg.Timers.At(next, e.start)
+	s := e.function.service
+	s.note(e.function, effect{Failed: e.ID, Attempts: e.Attempts, Throttles: e.Throttles, Next: next})
+	s.cfg.Timers.At(next, e.start)
 }
 
 // giveUp sends the record of an event to its destination. last is how the last attempt ended, nil if none has run.
 func (e *event) giveUp(condition string, last *Result) {
 	f := e.function
+	defer f.service.note(f, effect{Ended: e.ID}) // after it is buried: who dies in between buries it twice
 	if f.Async.Failure == nil {
 		return
 	}
 	record := map[string]any{
 		"version":   "1.0",
 		"timestamp": f.service.cfg.Timers.Now().Format(timestamp),
-		"requestContext": requestContext{RequestID: e.id, FunctionARN: f.ARN + ":" + version, Condition: condition,
-			Invocations: e.attempts},
-		"requestPayload": json.RawMessage(e.payload),
+		"requestContext": requestContext{RequestID: e.ID, FunctionARN: f.ARN + ":" + version, Condition: condition,
+			Invocations: e.Attempts},
+		"requestPayload": json.RawMessage(e.Payload),
 	}
 	if last != nil {
 		record["responseContext"] = responseContext{StatusCode: http.StatusOK, Version: version, Error: "Unhandled"}

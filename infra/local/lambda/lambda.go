@@ -11,7 +11,6 @@ import (
 	"net/http"
 	"strconv"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/aws/aws-lambda-go/lambda"
@@ -19,6 +18,7 @@ import (
 
 	"loophub/infra/local/clock"
 	"loophub/infra/local/dispatch"
+	"loophub/infra/local/journal"
 	"loophub/infra/local/work"
 )
 
@@ -73,14 +73,20 @@ type Config struct {
 
 // Service holds the functions.
 type Service struct {
+	// Journal, if not nil, gets the events that nobody waits for, and how far streams are read. Set it before Start.
+	Journal journal.Journal
+	// Requests counts the invocations, for their ids.
+	Requests journal.Serial
+
 	cfg       Config
 	functions map[string]*function // by name and by ARN
-	serial    atomic.Uint64
-	life      context.Context //nolint:containedctx // the service's own, which invocations end with
+	life      context.Context      //nolint:containedctx // the service's own, which invocations end with
 	end       context.CancelCauseFunc
 
-	mu    sync.Mutex
-	loops []*work.Loop
+	mu     sync.Mutex
+	loops  []*work.Loop
+	events map[string]*event // not finished, by id
+	read   map[string]uint64 // by mapping, the position up to which its stream is done with
 }
 
 // function is a function with its idle instances.
@@ -97,7 +103,7 @@ type function struct {
 
 // New makes the functions; none is started before its first invocation.
 func New(cfg Config) (*Service, error) {
-	s := &Service{cfg: cfg, functions: map[string]*function{}}
+	s := &Service{cfg: cfg, functions: map[string]*function{}, events: map[string]*event{}, read: map[string]uint64{}}
 	s.life, s.end = context.WithCancelCause(context.Background())
 	for _, def := range cfg.Functions {
 		if def.Factory == nil {
@@ -169,7 +175,7 @@ func (s *Service) Instances(name string) (starts, busy, idle int) {
 }
 
 func (s *Service) requestID() string {
-	return fmt.Sprintf("10ca1000-0000-4000-8004-%012x", s.serial.Add(1))
+	return fmt.Sprintf("10ca1000-0000-4000-8004-%012x", s.Requests.Next())
 }
 
 func (f *function) getenv(name string) string {

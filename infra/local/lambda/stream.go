@@ -69,13 +69,14 @@ type streamPoller struct {
 	shard    int
 	pause    pause
 	position uint64    // of the last record read
+	done     uint64    // of the last that need not be read again
 	ahead    []Record  // read and not yet dealt with
 	since    time.Time // when the first of them was read
 	batch    int       // how many of them are the batch at hand
 	parts    []part    // of the batch at hand, the next one last
 }
 
-// part is what is left of a batch that was delivered, or bisected.
+// part is what is left of a batch that was delivered, or bisected. Parts are done with in the order of their records.
 type part struct {
 	records  []Record
 	failures int
@@ -93,9 +94,11 @@ func (s *Service) MapStream(m StreamMapping) error {
 		if p.MaxAge <= 0 {
 			p.MaxAge = streamRetention
 		}
-		if m.FromLatest {
-			p.position = m.Stream.Latest()
+		var err error
+		if p.position, err = s.begin(p); err != nil {
+			return fmt.Errorf("mapping %s: %w", m.SourceARN, err)
 		}
+		p.done = p.position
 		loop := s.keep(work.NewLoop(s.cfg.Tracker, fmt.Sprintf("poller %d %s → %s", n, m.SourceARN, f.Name), p.step))
 		p.pause = pause{timers: s.cfg.Timers, wake: loop.Wake}
 		m.Stream.Watch(loop.Wake)
@@ -165,6 +168,9 @@ func (p *streamPoller) read() (more bool, err error) {
 			p.ahead = append(p.ahead, r)
 		}
 	}
+	if len(p.ahead) == 0 && p.position-p.done >= readAhead { // what the filter drops need not be read again for ever
+		p.reached(p.position)
+	}
 	return true, nil
 }
 
@@ -208,7 +214,7 @@ func (p *streamPoller) deliver(this part) bool {
 		return true
 	}
 	result, err := p.service.invoke(p.function.Name, payloadOf(batch))
-	if err != nil {
+	if err != nil || result.Failed && p.service.life.Err() != nil {
 		p.parts = append(p.parts, part{batch, this.failures})
 		if retry.Throttled(err) {
 			p.pause.longer()
@@ -218,7 +224,8 @@ func (p *streamPoller) deliver(this part) bool {
 	rest := batch
 	if !result.Failed {
 		p.pause.end()
-		if rest = p.remaining(batch, result.Payload); len(rest) == 0 {
+		rest = p.remaining(batch, result.Payload)
+		if p.passed(batch[:len(batch)-len(rest)]); len(rest) == 0 {
 			return true
 		}
 	}
@@ -226,6 +233,7 @@ func (p *streamPoller) deliver(this part) bool {
 	switch {
 	case p.Retries >= 0 && failures > p.Retries:
 		p.giveUp("RetryAttemptsExhausted", rest, failures, result)
+		p.passed(rest)
 	case p.Bisect && len(rest) == len(batch) && len(batch) > 1:
 		// Splitting costs no retry: both halves start with the tries that the whole had left before.
 		p.parts = append(p.parts, part{batch[half:], this.failures}, part{batch[:half], this.failures})
@@ -292,6 +300,7 @@ func (p *streamPoller) expire(this part) []Record {
 	}
 	if n > 0 {
 		p.giveUp("RecordAgeExceeded", this.records[:n], this.failures, Result{RequestID: p.service.requestID()})
+		p.passed(this.records[:n])
 	}
 	return this.records[n:]
 }

@@ -16,6 +16,7 @@ import (
 
 	"loophub/infra/local/clock"
 	"loophub/infra/local/dispatch"
+	"loophub/infra/local/journal"
 )
 
 // Bucket describes a bucket.
@@ -32,6 +33,9 @@ type Expiry struct {
 
 // Service holds buckets and objects.
 type Service struct {
+	// Journal, if not nil, gets what each call changes. Set it before the first.
+	Journal journal.Journal
+
 	clock clock.Clock
 	// may asks whether a principal has a permission, for the one answer that depends on it.
 	may func(principal string, n dispatch.Need) bool
@@ -104,7 +108,11 @@ func (s *Service) Serve(_ context.Context, c dispatch.Call) (dispatch.Reply, err
 	case listObjects:
 		return s.list(b, c)
 	case "DeleteObject":
-		delete(b.objects, key)
+		if _, there := b.objects[key]; there {
+			if err := s.change(b, effect{Key: []byte(key)}); err != nil {
+				return dispatch.Reply{}, err
+			}
+		}
 		return dispatch.Reply{Status: http.StatusNoContent}, nil
 	}
 	return dispatch.Reply{}, dispatch.Unimplemented(c)
@@ -118,9 +126,8 @@ func (s *Service) Put(bucketName, key string, body []byte) error {
 	if b == nil {
 		return fmt.Errorf("putting object %s: there is no bucket %s", key, bucketName)
 	}
-	b.objects[key] = object{body: body, etag: etag(body), at: s.clock.Now(),
-		header: http.Header{"Content-Type": {"application/json"}}}
-	return nil
+	return s.change(b, effect{Key: []byte(key), Body: body, At: s.clock.Now(),
+		Header: keptHeader(http.Header{"Content-Type": {"application/json"}})})
 }
 
 // Objects are the objects of a bucket by key. Their bytes are not to be changed.
@@ -147,24 +154,26 @@ func (s *Service) put(b *bucket, key string, c dispatch.Call) (dispatch.Reply, e
 	if err := verify(h, c.Body); err != nil {
 		return dispatch.Reply{}, err
 	}
-	o := object{body: c.Body, etag: etag(c.Body), at: s.clock.Now(), header: http.Header{}}
-	reply := http.Header{"Etag": {o.etag}}
+	kept := http.Header{}
+	reply := http.Header{"Etag": {etag(c.Body)}}
 	for name, values := range h {
 		lower := strings.ToLower(name)
 		switch {
 		case lower == "content-encoding":
 			if v := withoutFraming(values); v != "" {
-				o.header.Set(name, v)
+				kept.Set(name, v)
 			}
 		case lower == "content-type", lower == "cache-control", lower == "content-disposition",
 			lower == "content-language", lower == "expires", strings.HasPrefix(lower, "x-amz-meta-"):
-			o.header[name] = values
+			kept[name] = values
 		case isChecksum(lower):
-			o.header[name] = values
+			kept[name] = values
 			reply[name] = values
 		}
 	}
-	b.objects[key] = o
+	if err := s.change(b, effect{Key: []byte(key), Body: c.Body, At: s.clock.Now(), Header: keptHeader(kept)}); err != nil {
+		return dispatch.Reply{}, err
+	}
 	return dispatch.Reply{Status: http.StatusOK, Header: reply}, nil
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"loophub/infra/local/clock"
 	"loophub/infra/local/dispatch"
+	"loophub/infra/local/journal"
 	"loophub/infra/local/retry"
 )
 
@@ -28,6 +29,9 @@ type Schedule struct {
 
 // Scheduler runs schedules.
 type Scheduler struct {
+	// Journal, if not nil, gets when the schedules began and when each ran last. Set it before Start.
+	Journal journal.Journal
+
 	timers  clock.Timers
 	entries []entry
 
@@ -35,6 +39,7 @@ type Scheduler struct {
 	stopped   bool
 	suspended bool
 	start     time.Time
+	last      map[string]time.Time // by name, when a schedule ran
 	withdraw  map[int]func()
 }
 
@@ -45,7 +50,7 @@ type entry struct {
 
 // New reads the expressions. "cron(…)" and "at(…)" are refused.
 func New(t clock.Timers, schedules []Schedule) (*Scheduler, error) {
-	s := &Scheduler{timers: t, withdraw: map[int]func(){}}
+	s := &Scheduler{timers: t, withdraw: map[int]func(){}, last: map[string]time.Time{}}
 	for _, d := range schedules {
 		period, err := Period(d.Expression)
 		if err != nil {
@@ -72,12 +77,26 @@ func Period(expression string) (time.Duration, error) {
 	return time.Duration(n) * unit, nil
 }
 
-// Start runs the schedules from now on; the first run is one period away.
-func (s *Scheduler) Start() {
+// Start runs the schedules from now on; the first run is one period away. After a restart they keep their moments, and
+// one that has missed some runs once.
+func (s *Scheduler) Start() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.start = s.timers.Now()
-	s.arm(s.start.Add(1))
+	now := s.timers.Now()
+	if s.start.IsZero() {
+		if err := journal.Keep(s.Journal, run{At: now}); err != nil {
+			return err
+		}
+		s.start = now
+	}
+	for i, e := range s.entries {
+		from := now
+		if last, ran := s.last[e.Name]; ran {
+			from = last
+		}
+		s.next(i, from.Add(1))
+	}
+	return nil
 }
 
 // Stop ends all schedules.
@@ -138,9 +157,11 @@ func (s *Scheduler) next(i int, t time.Time) {
 		s.try(s.entries[i].Schedule, at, 0)
 		s.mu.Lock()
 		defer s.mu.Unlock()
+		// A clock that jumped over several periods runs once, as Scheduler does not make up for lost time.
+		now := later(at, s.timers.Now())
+		s.ran(s.entries[i].Name, now)
 		if !s.suspended {
-			// A clock that jumped over several periods runs once, as Scheduler does not make up for lost time.
-			s.next(i, later(at, s.timers.Now()).Add(1))
+			s.next(i, now.Add(1))
 		}
 	})
 }

@@ -38,7 +38,9 @@ func TestRunsEachPeriodAndOnceAfterAJump(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.Start()
+	if err := s.Start(); err != nil {
+		t.Fatal(err)
+	}
 	for _, minute := range []int{1, 2, 10, 11} { // from 2 to 10 the machine slept
 		c.AdvanceTo(noon.Add(time.Duration(minute)*time.Minute + time.Second))
 	}
@@ -64,7 +66,9 @@ func TestSuspendedRunsWhenWokenAlone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.Start()
+	if err := s.Start(); err != nil {
+		t.Fatal(err)
+	}
 	s.Suspend()
 	c.AdvanceTo(at(5))
 	s.Wake(at(20))

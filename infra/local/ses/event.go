@@ -15,21 +15,21 @@ const reader = "Mozilla/5.0 (Linux; Android 15) local simulator"
 
 // occurrence is an event on its way to its destinations.
 type occurrence struct {
-	set, kind string
-	event     []byte
+	Set, Kind string
+	Event     json.RawMessage
 }
 
 func stamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
 
 func (s *Service) now() string { return stamp(s.cfg.Clock.Now()) }
 
-// tell queues an event; a mail without a set has nobody to tell. The caller holds the lock.
-func (s *Service) tell(m Mail, kind string, detail map[string]any) {
+// tell makes an event; of a mail without a set nobody will hear. The caller holds the lock.
+func (s *Service) tell(m Mail, kind string, detail map[string]any) occurrence {
 	event, err := json.Marshal(map[string]any{"eventType": EventTypes[kind], "mail": s.mail(m), memberOf(kind): detail})
 	if err != nil { // texts and lists always marshal
 		panic(err)
 	}
-	s.pending = append(s.pending, occurrence{m.ConfigurationSet, kind, event})
+	return occurrence{m.ConfigurationSet, kind, event}
 }
 
 // memberOf is where an event's detail stands.
@@ -46,17 +46,17 @@ func (s *Service) publishNext() bool {
 		s.mu.Unlock()
 		return false
 	}
-	o := s.pending[0]
-	s.pending = s.pending[1:]
+	o := s.pending[0] // it stays there until it is published
 	s.mu.Unlock()
-	for _, d := range s.sets[o.set].Destinations {
-		if !slices.Contains(d.Types, o.kind) {
+	for _, d := range s.sets[o.Set].Destinations {
+		if !slices.Contains(d.Types, o.Kind) {
 			continue
 		}
-		if err := d.Publish(o.event); err != nil && s.cfg.Lost != nil {
-			s.cfg.Lost(fmt.Errorf("publishing %s of configuration set %s: %w", o.kind, o.set, err))
+		if err := d.Publish(o.Event); err != nil && s.cfg.Lost != nil {
+			s.cfg.Lost(fmt.Errorf("publishing %s of configuration set %s: %w", o.Kind, o.Set, err))
 		}
 	}
+	s.published()
 	return true
 }
 

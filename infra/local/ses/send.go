@@ -66,7 +66,11 @@ func (s *Service) Serve(_ context.Context, c dispatch.Call) (dispatch.Reply, err
 	if simple.Body.Text != nil {
 		m.Text = simple.Body.Text.Data
 	}
-	return dispatch.JSON(http.StatusOK, map[string]string{"MessageId": s.take(m)})
+	id, err := s.take(m)
+	if err != nil {
+		return dispatch.Reply{}, err
+	}
+	return dispatch.JSON(http.StatusOK, map[string]string{"MessageId": id})
 }
 
 // Needs implements dispatch.Service: the sender's identity, which here is always its domain's, and the configuration

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"loophub/infra/local/clock"
+	"loophub/infra/local/journal"
 	"loophub/infra/local/work"
 )
 
@@ -45,6 +46,9 @@ type Config struct {
 
 // Service takes mails and publishes what becomes of them.
 type Service struct {
+	// Journal, if not nil, gets mails and what becomes of them. Set it before the first call.
+	Journal journal.Journal
+
 	cfg  Config
 	sets map[string]Set
 	loop *work.Loop
@@ -160,31 +164,33 @@ func (s *Service) Mails() []Mail {
 }
 
 // take puts a mail into the outbox and lets its first events follow.
-func (s *Service) take(m Mail) (id string) {
+func (s *Service) take(m Mail) (id string, err error) {
 	s.mu.Lock()
-	s.serial++
 	m.At = s.cfg.Clock.Now()
-	m.ID = fmt.Sprintf("0100%012x-10ca1000-0000-4000-8006-%012x-000000", m.At.UnixMilli(), s.serial)
+	m.ID = fmt.Sprintf("0100%012x-10ca1000-0000-4000-8006-%012x-000000", m.At.UnixMilli(), s.serial+1)
 	m.Fate = fateOf(slices.Concat(m.To, m.Cc, m.Bcc))
-	s.mails = append(s.mails, &m)
-	s.tell(m, "send", map[string]any{})
+	told := []occurrence{s.tell(m, "send", map[string]any{})}
 	switch m.Fate {
 	case Bounces:
-		s.tell(m, "bounce", s.bounce(m, "Permanent", "General"))
+		told = append(told, s.tell(m, "bounce", s.bounce(m, "Permanent", "General")))
 	case Suppressed:
-		s.tell(m, "bounce", s.bounce(m, "Permanent", "Suppressed"))
+		told = append(told, s.tell(m, "bounce", s.bounce(m, "Permanent", "Suppressed")))
 	default:
-		s.tell(m, "delivery", s.delivery(m))
+		told = append(told, s.tell(m, "delivery", s.delivery(m)))
 	}
 	switch m.Fate {
 	case Away:
-		s.tell(m, "bounce", s.bounce(m, "Transient", "General"))
+		told = append(told, s.tell(m, "bounce", s.bounce(m, "Transient", "General")))
 	case Complained:
-		s.tell(m, "complaint", s.complaint(m))
+		told = append(told, s.tell(m, "complaint", s.complaint(m)))
 	}
+	err = s.do(effect{Mail: &m, Serial: s.serial + 1, Told: told})
 	s.mu.Unlock()
+	if err != nil {
+		return "", err
+	}
 	s.loop.Wake()
-	return m.ID
+	return m.ID, nil
 }
 
 // Open lets a recipient open a mail. Like SES, it can only see that of a mail with an HTML part, that arrived, and of a
@@ -245,8 +251,8 @@ func (s *Service) befall(m Mail, kind string, detail func(Mail) (map[string]any,
 		return fmt.Errorf("the configuration set %q publishes no events of type %s", m.ConfigurationSet, kind)
 	}
 	d, err := detail(m)
-	if err == nil {
-		s.tell(m, kind, d)
+	if err != nil {
+		return err
 	}
-	return err
+	return s.do(effect{Told: []occurrence{s.tell(m, kind, d)}})
 }

@@ -142,7 +142,7 @@ func (d driver) Adapt(instance string, e *lambda.Environment) {
 	h.Sum(seed[:0])
 	random := &randomness{source: rand.NewChaCha8(seed)}
 	e.Random = random
-	e.Transport = transport{d.w}
+	e.Transport = transport(d)
 	seedSDK(&e.Config, random)
 }
 

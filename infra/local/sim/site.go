@@ -19,9 +19,9 @@ type place struct{ site, caller string }
 // places are those of stacks that were seen: naming functions takes longer than most calls.
 var places sync.Map
 
-// here is where the call at hand is made: its site, the innermost exported function, and the innermost function of the
-// stage itself. Exported, because adapters read and write through a few functions of their own, which would make one site
-// of many.
+// here is where the call at hand is made: its site, the innermost exported function of an adapter or connector, and the
+// innermost function of the stage itself. Exported, because adapters read and write through a few functions of their own,
+// which would make one site of many.
 func (w *World) here() place {
 	if w.cfg.Unplaced {
 		return place{}
@@ -37,10 +37,11 @@ func (w *World) here() place {
 		f, more = frames.Next()
 		name := SiteOf(f.Function)
 		folder, function, _ := strings.Cut(name, ".")
-		switch inside, ok := strings.CutPrefix(folder, "functions/"); {
+		inside, ok := strings.CutPrefix(folder, "functions/")
+		switch {
 		case ok && !strings.Contains(inside, "/"): // its wiring only joins it with adapters
 			found.caller = name
-		case !ok && found.site == "" && exported(function):
+		case found.site == "" && exported(function) && (strings.HasPrefix(folder, "shared/aws/") || strings.HasPrefix(folder, "connectors/")):
 			found.site = name
 		}
 	}

@@ -72,6 +72,9 @@ func read(c dispatch.Call) (request, error) {
 	entries := map[string]map[string]string{} // by number
 	for name, values := range form {
 		v := values[0]
+		if !utf8.ValidString(name + v) {
+			return in, invalid("Invalid parameter: %q is no UTF-8", name)
+		}
 		switch name {
 		case "Action", "Version":
 		case "TopicArn":

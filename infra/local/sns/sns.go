@@ -11,6 +11,7 @@ import (
 
 	"loophub/infra/local/clock"
 	"loophub/infra/local/dispatch"
+	"loophub/infra/local/journal"
 	"loophub/infra/local/retry"
 	"loophub/infra/local/work"
 )
@@ -41,6 +42,9 @@ type Config struct {
 
 // Service accepts messages and delivers them, one after the other, on a goroutine of its own.
 type Service struct {
+	// Journal, if not nil, gets what was published and what was delivered. Set it before the first call.
+	Journal journal.Journal
+
 	cfg    Config
 	topics map[string]Topic // by ARN
 	loop   *work.Loop
@@ -48,18 +52,24 @@ type Service struct {
 	mu      sync.Mutex
 	serial  uint64
 	stopped bool
-	pending []attempt
+	open    []*attempt // all that are under way
+	pending []*attempt // those that may be made now
 }
 
 // attempt is one message on its way to one subscription.
 type attempt struct {
-	to      Subscription
-	message Message
-	tries   int // so far
+	To      string // ARN of the subscription
+	Message Message
+	Tries   int       `json:",omitempty"` // so far
+	Due     time.Time `json:",omitzero"`  // of the next; zero: now
+
+	to     Subscription
+	asleep bool // read from the journal and not yet resumed
 }
 
 // Message is what is published.
 type Message struct {
+	Serial                   uint64
 	ID, Topic, Subject, Text string
 	Attributes               map[string]Attribute
 	At                       time.Time
@@ -96,13 +106,21 @@ func (s *Service) Publish(topic, subject, text string, attributes map[string]Att
 		return "", err
 	}
 	s.mu.Lock()
-	s.serial++
-	m := Message{ID: fmt.Sprintf("10ca1000-0000-4000-8005-%012x", s.serial), Topic: topic, Subject: subject, Text: text,
+	n := s.serial + 1
+	m := Message{Serial: n, ID: fmt.Sprintf("10ca1000-0000-4000-8005-%012x", n), Topic: topic, Subject: subject, Text: text,
 		Attributes: attributes, At: s.cfg.Timers.Now()}
+	e := effect{Serial: n}
 	for _, to := range t.Subscriptions {
-		s.pending = append(s.pending, attempt{to: to, message: m})
+		e.Published = append(e.Published, &attempt{To: to.ARN, Message: m})
+	}
+	err = s.do(e)
+	if err == nil {
+		s.pending = append(s.pending, e.Published...)
 	}
 	s.mu.Unlock()
+	if err != nil {
+		return "", err
+	}
 	s.loop.Wake()
 	return m.ID, nil
 }
@@ -116,28 +134,30 @@ func (s *Service) deliverNext() bool {
 	a := s.pending[0]
 	s.pending = s.pending[1:]
 	s.mu.Unlock()
-	event, err := lambdaEvent(a.to, a.message)
+	event, err := lambdaEvent(a.to, a.Message)
 	if err == nil {
 		err = a.to.Deliver(event)
 	}
 	if err == nil {
+		s.over(a)
 		return true
 	}
-	wait, again := backoff(a.tries)
+	wait, again := backoff(a.Tries)
 	if !again || !retry.Passing(err) {
 		s.bury(a)
+		s.over(a)
 		return true
 	}
-	a.tries++
+	s.failed(a, wait)
 	if wait == 0 {
 		s.again(a)
 		return true
 	}
-	s.cfg.Timers.At(s.cfg.Timers.Now().Add(wait), func() { s.again(a) })
+	s.cfg.Timers.At(a.Due, func() { s.again(a) })
 	return true
 }
 
-func (s *Service) again(a attempt) {
+func (s *Service) again(a *attempt) {
 	s.mu.Lock()
 	if s.stopped {
 		s.mu.Unlock()
@@ -163,11 +183,11 @@ func backoff(tries int) (time.Duration, bool) {
 	return 20 * time.Second, tries < all
 }
 
-func (s *Service) bury(a attempt) {
+func (s *Service) bury(a *attempt) {
 	if a.to.Bury == nil {
 		return
 	}
-	text, err := json.Marshal(a.message.notification())
+	text, err := json.Marshal(a.Message.notification())
 	if err != nil { // texts always marshal
 		panic(err)
 	}

@@ -1,6 +1,7 @@
 package sqs
 
 import (
+	"container/heap"
 	"context"
 	"encoding/base64"
 	"encoding/json"
@@ -15,15 +16,17 @@ import (
 // task moves the messages of a dead-letter queue: to where they came from, or to one queue. It works once a second.
 // https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_StartMessageMoveTask.html, read 2026-11.
 type task struct {
-	handle      string
-	source      *queue
-	destination *queue // nil: each message's own
-	rate        *int   // messages per second, if the caller has said
-	started     time.Time
-	toMove      int
-	moved       int
-	status      string
-	reason      string // of a failure
+	Handle      string
+	Source      string // ARN
+	Destination string `json:",omitempty"` // ARN; "": each message's own
+	Rate        *int   `json:",omitempty"` // messages per second, if the caller has said
+	Started     time.Time
+	ToMove      int
+	Moved       int
+	Status      string
+	Reason      string `json:",omitempty"` // of a failure
+
+	asleep bool // read from the journal and not yet resumed
 }
 
 const (
@@ -55,23 +58,27 @@ func (s *Service) startMove(_ context.Context, c dispatch.Call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if slices.ContainsFunc(s.tasks, func(t *task) bool { return t.source == source && t.status == running }) {
+	if slices.ContainsFunc(s.tasks, func(t *task) bool { return t.Source == source.ARN && t.Status == running }) {
 		return nil, &dispatch.Error{Code: "UnsupportedOperation", Message: "There is already a task running. Only one active task is " +
 			"allowed for a source queue arn at a given time."}
 	}
 	now := s.timers.Now()
 	source.settle(now)
-	s.serial++
-	id := fmt.Sprintf("10ca1000-0000-4000-8006-%012x", s.serial)
+	id := fmt.Sprintf("10ca1000-0000-4000-8006-%012x", s.serial+1)
 	handle, err := json.Marshal(map[string]string{"taskId": id, "sourceArn": source.ARN})
 	if err != nil { // texts always marshal
 		panic(err)
 	}
-	t := &task{handle: base64.StdEncoding.EncodeToString(handle), source: source, destination: destination,
-		rate: in.MaxNumberOfMessagesPerSecond, started: now, toMove: len(source.ready.list), status: running}
-	s.tasks = append(s.tasks, t)
+	t := &task{Handle: base64.StdEncoding.EncodeToString(handle), Source: source.ARN, Rate: in.MaxNumberOfMessagesPerSecond,
+		Started: now, ToMove: len(source.ready.list), Status: running}
+	if destination != nil {
+		t.Destination = destination.ARN
+	}
+	if err := s.do(source, effect{Serial: s.serial + 1, Task: t}); err != nil {
+		return nil, err
+	}
 	s.timers.At(now.Add(time.Second), func() { s.move(t) })
-	return struct{ TaskHandle string }{t.handle}, nil
+	return struct{ TaskHandle string }{t.Handle}, nil
 }
 
 // ends finds the queues of a task; the source must be some queue's dead-letter queue. The caller holds the lock.
@@ -116,20 +123,21 @@ func (s *Service) sources(dead *queue) []string {
 	return out
 }
 
-// move moves what a second allows, and ends the task or comes back.
+// move moves what a second allows, all of it or nothing, and ends the task or comes back.
 func (s *Service) move(t *task) {
-	rate := maxRate
-	if t.rate != nil {
-		rate = *t.rate
-	}
 	s.mu.Lock()
+	source := s.byARN[t.Source]
+	e, held := s.plan(t, source)
+	for _, m := range held {
+		heap.Push(&source.ready, m)
+	}
 	var after []func()
-	for range rate {
-		if q := s.moveOne(t); q != nil {
-			after = append(after, s.rouse(q))
+	if t.Status == running && s.do(source, e) == nil { // where it can't be kept it is tried again
+		for _, v := range e.Moved {
+			after = append(after, s.rouse(s.byARN[v.To]))
 		}
 	}
-	if t.status == running {
+	if t.Status == running {
 		s.timers.At(s.timers.Now().Add(time.Second), func() { s.move(t) })
 	}
 	s.mu.Unlock()
@@ -138,34 +146,37 @@ func (s *Service) move(t *task) {
 	}
 }
 
-// moveOne moves the oldest visible message and returns the queue that has it now; nil when the task has ended. What is
-// moved counts as new: another id, age and count of receives. The caller holds the lock.
-func (s *Service) moveOne(t *task) *queue {
-	if t.status != running {
-		return nil
+// plan finds out what a task moves next, the oldest visible messages, and how it stands then. What is moved counts as new:
+// another id, age and count of receives. The messages are out of their queue until the caller puts them back, who holds the
+// lock.
+func (s *Service) plan(t *task, source *queue) (e effect, held []*message) {
+	rate, next := maxRate, *t
+	if t.Rate != nil {
+		rate = *t.Rate
 	}
-	t.source.settle(s.timers.Now())
-	if t.moved == t.toMove || len(t.source.ready.list) == 0 {
-		t.status = completed
-		return nil
+	e = effect{At: s.timers.Now(), Task: &next}
+	source.settle(e.At)
+	for len(e.Moved) < rate && next.Status == running {
+		if next.Moved == next.ToMove || len(source.ready.list) == 0 {
+			next.Status = completed
+			break
+		}
+		m := source.ready.list[0]
+		to := t.Destination
+		if to == "" {
+			to = m.source
+		}
+		if s.byARN[to] == nil { // it was sent here by no queue: by a rule, a function or a person
+			next.Status, next.Reason = broken, "CouldNotDetermineMessageSource"
+			break
+		}
+		held = append(held, heap.Pop(&source.ready).(*message))
+		e.Moved = append(e.Moved, moving{m.serial, s.serial + uint64(len(e.Moved)) + 1, to})
+		if next.Moved++; next.Moved == next.ToMove {
+			next.Status = completed
+		}
 	}
-	m := t.source.ready.list[0]
-	to := t.destination
-	if to == nil {
-		to = s.byARN[m.source]
-	}
-	if to == nil { // it was sent here by no queue: by a rule, a function or a person
-		t.status, t.reason = broken, "CouldNotDetermineMessageSource"
-		return nil
-	}
-	t.source.remove(m)
-	s.serial++
-	to.add(&message{id: messageID(s.serial), serial: s.serial, body: m.body, attributes: m.attributes, trace: m.trace,
-		sender: m.sender, sent: s.timers.Now()})
-	if t.moved++; t.moved == t.toMove {
-		t.status = completed
-	}
-	return to
+	return e, held
 }
 
 // result is a task as ListMessageMoveTasks shows it.
@@ -204,16 +215,13 @@ func (s *Service) listMoves(_ context.Context, c dispatch.Call) (any, error) {
 	}
 	out := []result{}
 	for _, t := range slices.Backward(s.tasks) {
-		if t.source != source || len(out) == most {
+		if t.Source != source.ARN || len(out) == most {
 			continue
 		}
-		r := result{Status: t.status, SourceArn: source.ARN, MaxNumberOfMessagesPerSecond: t.rate, FailureReason: t.reason,
-			ApproximateNumberOfMessagesMoved: t.moved, ApproximateNumberOfMessagesToMove: t.toMove, StartedTimestamp: t.started.UnixMilli()}
-		if t.status == running {
-			r.TaskHandle = t.handle
-		}
-		if t.destination != nil {
-			r.DestinationArn = t.destination.ARN
+		r := result{Status: t.Status, SourceArn: source.ARN, DestinationArn: t.Destination, MaxNumberOfMessagesPerSecond: t.Rate, FailureReason: t.Reason,
+			ApproximateNumberOfMessagesMoved: t.Moved, ApproximateNumberOfMessagesToMove: t.ToMove, StartedTimestamp: t.Started.UnixMilli()}
+		if t.Status == running {
+			r.TaskHandle = t.Handle
 		}
 		out = append(out, r)
 	}
@@ -227,16 +235,20 @@ func (s *Service) cancelMove(_ context.Context, c dispatch.Call) (any, error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	i := slices.IndexFunc(s.tasks, func(t *task) bool { return t.handle == in.TaskHandle })
+	i := slices.IndexFunc(s.tasks, func(t *task) bool { return t.Handle == in.TaskHandle })
 	if i < 0 {
 		return nil, &dispatch.Error{Status: http.StatusNotFound, Code: "ResourceNotFoundException", Message: "Task does not exist."}
 	}
 	t := s.tasks[i]
-	if t.status != running {
+	if t.Status != running {
 		return nil, &dispatch.Error{Code: "UnsupportedOperation", Message: "Only an active task can be cancelled."}
 	}
-	t.status = cancelled
-	return struct{ ApproximateNumberOfMessagesMoved int }{t.moved}, nil
+	next := *t
+	next.Status = cancelled
+	if err := s.do(s.byARN[t.Source], effect{Task: &next}); err != nil {
+		return nil, err
+	}
+	return struct{ ApproximateNumberOfMessagesMoved int }{t.Moved}, nil
 }
 
 // moveNeeds are the permissions of the calls about tasks. Who starts one must be allowed everything that it does.

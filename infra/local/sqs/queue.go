@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"loophub/infra/local/clock"
+	"loophub/infra/local/journal"
 )
 
 // Queue describes one queue. Durations of zero stand for themselves: the caller fills in the service's defaults.
@@ -71,6 +72,8 @@ const (
 // Service holds the queues. One lock guards all of them, since redrive crosses from one to another; it is never held
 // while a caller waits or is called back.
 type Service struct {
+	// Journal, if not nil, gets what each call does to the messages. Set it before the first.
+	Journal journal.Journal
 	// Pick, if not nil, chooses one of n visible messages, the oldest being 0. Set it before the first call.
 	Pick func(n int) int
 
@@ -111,7 +114,7 @@ type message struct {
 	returns    time.Time // when it becomes visible, if hidden
 	inFlight   bool
 	source     string // ARN of the queue that gave it up
-	index      int    // position in ready or hidden
+	index      int    // position in ready or hidden, -1 out of both
 }
 
 // Attribute is a message attribute as the API carries it.
@@ -218,6 +221,9 @@ func (q *queue) settle(now time.Time) {
 
 func (q *queue) add(m *message) {
 	q.messages[m.id] = m
+	if m.inFlight {
+		q.inFlight++
+	}
 	if m.returns.IsZero() {
 		heap.Push(&q.ready, m)
 	} else {
@@ -247,6 +253,9 @@ func (q *queue) remove(m *message) {
 }
 
 func (q *queue) detach(m *message) {
+	if m.index < 0 {
+		return
+	}
 	if m.index < len(q.hidden.list) && q.hidden.list[m.index] == m {
 		heap.Remove(&q.hidden, m.index)
 		return
@@ -336,5 +345,6 @@ func (h *messageHeap) Pop() any {
 	m := h.list[n]
 	h.list[n] = nil
 	h.list = h.list[:n]
+	m.index = -1
 	return m
 }

@@ -86,11 +86,11 @@ func (s *Service) await(ctx context.Context, q *queue, count int, visibility, wa
 	until := s.timers.Now().Add(wait)
 	for {
 		s.mu.Lock()
-		out, after := s.take(q, count, visibility)
-		if len(out) > 0 || !s.timers.Now().Before(until) {
+		out, after, err := s.take(q, count, visibility)
+		if err != nil || len(out) > 0 || !s.timers.Now().Before(until) {
 			s.mu.Unlock()
 			after()
-			return out, nil
+			return out, err
 		}
 		w := &waiter{roused: make(chan struct{})}
 		q.waiters[w] = true
@@ -124,10 +124,10 @@ func (s *Service) Receive(arn string, count int) ([]Message, error) {
 		return nil, &dispatch.Error{Code: "QueueDoesNotExist", Message: "The specified queue does not exist: " + arn}
 	}
 	s.mu.Lock()
-	out, after := s.take(q, count, q.Visibility)
+	out, after, err := s.take(q, count, q.Visibility)
 	s.mu.Unlock()
 	after()
-	return out, nil
+	return out, err
 }
 
 // Delete removes a received message, as an event source mapping does.
@@ -136,38 +136,43 @@ func (s *Service) Delete(arn, receipt string) error {
 	if q == nil {
 		return &dispatch.Error{Code: "QueueDoesNotExist", Message: "The specified queue does not exist: " + arn}
 	}
-	return s.delete(q, receipt)
+	return s.delete(q, receipt)[0]
 }
 
 // take hands out up to count visible messages and moves those received too often to the dead-letter queue, which is
 // when SQS does it. The caller holds the lock and calls after without it.
-func (s *Service) take(q *queue, count int, visibility time.Duration) (out []Message, after func()) {
+func (s *Service) take(q *queue, count int, visibility time.Duration) (out []Message, after func(), err error) {
 	now := s.timers.Now()
 	q.settle(now)
-	var dead *queue
-	for len(out) < count && len(q.ready.list) > 0 && q.inFlight < maxInFlight {
+	e := effect{At: now, Until: now.Add(visibility)}
+	var picked []*message
+	for len(e.Taken) < count && len(q.ready.list) > 0 && q.inFlight+len(e.Taken) < maxInFlight {
 		m := s.next(q)
-		if q.DeadLetter != "" && m.receives >= q.MaxReceive {
-			dead = s.byARN[q.DeadLetter]
-			s.redrive(q, dead, m)
-			continue
-		}
-		m.receives++
-		m.inFlight, m.last = true, now
-		q.inFlight++
-		if m.first.IsZero() {
-			m.first = now
-		}
 		heap.Remove(&q.ready, m.index)
-		m.returns = now.Add(visibility)
-		heap.Push(&q.hidden, m)
-		out = append(out, m.received())
+		picked = append(picked, m)
+		if q.DeadLetter != "" && m.receives >= q.MaxReceive {
+			e.Buried, e.Grave = append(e.Buried, m.serial), q.DeadLetter
+		} else {
+			e.Taken = append(e.Taken, m.serial)
+		}
+	}
+	if len(picked) > 0 {
+		err = s.do(q, e)
+	}
+	if err != nil {
+		for _, m := range picked {
+			heap.Push(&q.ready, m)
+		}
+		return nil, func() {}, err
+	}
+	for _, serial := range e.Taken {
+		out = append(out, q.messages[messageID(serial)].received())
 	}
 	s.arm(q)
-	if dead == nil {
-		return out, func() {}
+	if len(e.Buried) == 0 {
+		return out, func() {}, nil
 	}
-	return out, s.rouse(dead)
+	return out, s.rouse(s.byARN[e.Grave]), nil
 }
 
 // next is the visible message that is handed out first.
@@ -176,13 +181,6 @@ func (s *Service) next(q *queue) *message {
 		return q.ready.list[0]
 	}
 	return oldestFirst(slices.Clone(q.ready.list))[s.Pick(len(q.ready.list))]
-}
-
-// redrive moves a message. It keeps its id, age and count of receives.
-func (s *Service) redrive(q, dead *queue, m *message) {
-	q.remove(m)
-	m.source, m.returns = q.ARN, time.Time{}
-	dead.add(m)
 }
 
 func (m *message) received() Message {

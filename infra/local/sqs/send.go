@@ -51,9 +51,11 @@ func (s *Service) sendMessage(_ context.Context, c dispatch.Call) (any, error) {
 	if err := in.check(q); err != nil {
 		return nil, err
 	}
-	out, after := s.put(q, c.Principal, in.entry)
-	after()
-	return out, nil
+	out, err := s.put(q, c.Principal, in.entry)
+	if err != nil {
+		return nil, err
+	}
+	return out[0], nil
 }
 
 func (s *Service) sendMessageBatch(_ context.Context, c dispatch.Call) (any, error) {
@@ -84,6 +86,7 @@ func (s *Service) sendMessageBatch(_ context.Context, c dispatch.Call) (any, err
 		Successful []sent
 		Failed     []failure
 	}{[]sent{}, []failure{}}
+	var good []entry
 	spared := c.Spared(len(in.Entries))
 	for i, e := range in.Entries {
 		if i >= spared {
@@ -94,11 +97,13 @@ func (s *Service) sendMessageBatch(_ context.Context, c dispatch.Call) (any, err
 			out.Failed = append(out.Failed, failed(e.ID, err))
 			continue
 		}
-		one, after := s.put(q, c.Principal, e)
-		after()
-		one.ID = e.ID
-		out.Successful = append(out.Successful, one)
+		good = append(good, e)
 	}
+	done, err := s.put(q, c.Principal, good...)
+	if err != nil {
+		return nil, err
+	}
+	out.Successful = append(out.Successful, done...)
 	return out, nil
 }
 
@@ -112,23 +117,33 @@ func (s *Service) Send(arn, body string, attributes map[string]Attribute) error 
 	if err := e.check(q); err != nil {
 		return err
 	}
-	_, after := s.put(q, "", e)
-	after()
-	return nil
+	_, err := s.put(q, "", e)
+	return err
 }
 
-func (s *Service) put(q *queue, sender string, e entry) (sent, func()) {
+// put sends messages, all of them or none.
+func (s *Service) put(q *queue, sender string, entries ...entry) ([]sent, error) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.serial++
-	m := &message{
-		id:         messageID(s.serial),
-		serial:     s.serial,
-		body:       e.MessageBody,
-		attributes: e.MessageAttributes,
-		sender:     sender,
-		sent:       s.timers.Now(),
+	messages, out := make([]*message, len(entries)), make([]sent, len(entries))
+	for i, e := range entries {
+		m := s.message(q, sender, e, s.serial+uint64(i)+1)
+		messages[i] = m
+		out[i] = sent{ID: e.ID, MessageID: m.id, MD5OfMessageBody: sum([]byte(m.body)), MD5OfMessageAttributes: sumAttributes(m.attributes),
+			MD5OfMessageSystemAttributes: sumAttributes(e.MessageSystemAttributes)}
 	}
+	if err := s.do(q, effect{Sent: messages}); err != nil {
+		s.mu.Unlock()
+		return nil, err
+	}
+	after := s.rouse(q)
+	s.mu.Unlock()
+	after()
+	return out, nil
+}
+
+func (s *Service) message(q *queue, sender string, e entry, serial uint64) *message {
+	m := &message{id: messageID(serial), serial: serial, body: e.MessageBody, attributes: e.MessageAttributes, sender: sender,
+		sent: s.timers.Now(), index: -1}
 	if t, ok := e.MessageSystemAttributes["AWSTraceHeader"]; ok && t.StringValue != nil {
 		m.trace = *t.StringValue
 	}
@@ -139,9 +154,7 @@ func (s *Service) put(q *queue, sender string, e entry) (sent, func()) {
 	if delay > 0 {
 		m.returns = m.sent.Add(delay)
 	}
-	q.add(m)
-	return sent{MessageID: m.id, MD5OfMessageBody: sum([]byte(m.body)),
-		MD5OfMessageAttributes: sumAttributes(m.attributes), MD5OfMessageSystemAttributes: sumAttributes(e.MessageSystemAttributes)}, s.rouse(q)
+	return m
 }
 
 func messageID(serial uint64) string { return fmt.Sprintf("10ca1000-0000-4000-8002-%012x", serial) }

@@ -3,6 +3,7 @@ package sqs
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"strconv"
 	"time"
 
@@ -27,7 +28,7 @@ func (s *Service) deleteMessage(_ context.Context, c dispatch.Call) (any, error)
 	if err != nil {
 		return nil, err
 	}
-	return struct{}{}, s.delete(q, in.ReceiptHandle)
+	return struct{}{}, s.delete(q, in.ReceiptHandle)[0]
 }
 
 func (s *Service) deleteMessageBatch(_ context.Context, c dispatch.Call) (any, error) {
@@ -45,22 +46,38 @@ func (s *Service) deleteMessageBatch(_ context.Context, c dispatch.Call) (any, e
 	if err != nil {
 		return nil, err
 	}
-	ids := make([]string, len(in.Entries))
+	ids, receipts := make([]string, len(in.Entries)), make([]string, len(in.Entries))
 	for i, e := range in.Entries {
-		ids[i] = e.ID
+		ids[i], receipts[i] = e.ID, e.ReceiptHandle
 	}
-	return batch(c, ids, func(i int) error { return s.delete(q, in.Entries[i].ReceiptHandle) })
+	return batch(c, ids, func(n int) []error { return s.delete(q, receipts[:n]...) })
 }
 
-func (s *Service) delete(q *queue, receipt string) error {
+// delete removes messages and says of each receipt what was wrong with it.
+func (s *Service) delete(q *queue, receipts ...string) []error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	m, ok, err := q.held(receipt)
-	if err != nil || !ok {
-		return err
+	errs := make([]error, len(receipts))
+	var e effect
+	for i, r := range receipts {
+		m, ok, err := q.held(r)
+		if errs[i] = err; ok && !slices.Contains(e.Deleted, m.serial) {
+			e.Deleted = append(e.Deleted, m.serial)
+		}
 	}
-	q.remove(m)
-	return nil
+	if len(e.Deleted) > 0 {
+		fill(errs, s.do(q, e))
+	}
+	return errs
+}
+
+// fill gives what went through without a fault of its own the fault of all.
+func fill(errs []error, all error) {
+	for i := range errs {
+		if errs[i] == nil {
+			errs[i] = all
+		}
+	}
 }
 
 // change is a new visibility time-out for a received message.
@@ -82,7 +99,7 @@ func (s *Service) changeVisibility(_ context.Context, c dispatch.Call) (any, err
 	if err != nil {
 		return nil, err
 	}
-	return struct{}{}, s.change(q, in.change)
+	return struct{}{}, s.change(q, in.change)[0]
 }
 
 func (s *Service) changeVisibilityBatch(_ context.Context, c dispatch.Call) (any, error) {
@@ -101,58 +118,71 @@ func (s *Service) changeVisibilityBatch(_ context.Context, c dispatch.Call) (any
 	for i, e := range in.Entries {
 		ids[i] = e.ID
 	}
-	return batch(c, ids, func(i int) error { return s.change(q, in.Entries[i]) })
+	return batch(c, ids, func(n int) []error { return s.change(q, in.Entries[:n]...) })
 }
 
-func (s *Service) change(q *queue, c change) error {
-	if c.VisibilityTimeout == nil {
-		return missing("VisibilityTimeout")
-	}
-	if err := between("VisibilityTimeout", c.VisibilityTimeout, 0, 43200); err != nil {
-		return err
-	}
+// change hides messages anew and says of each entry what was wrong with it.
+func (s *Service) change(q *queue, entries ...change) []error {
 	s.mu.Lock()
-	after, err := s.changeLocked(q, c)
-	s.mu.Unlock()
-	if err == nil {
-		after()
-	}
-	return err
-}
-
-func (s *Service) changeLocked(q *queue, c change) (after func(), err error) {
 	now := s.timers.Now()
 	q.settle(now)
-	m, ok, err := q.held(c.ReceiptHandle)
-	until := now.Add(time.Duration(*c.VisibilityTimeout) * time.Second)
-	switch {
-	case err != nil:
-		return nil, err
-	case m == nil:
-		return nil, invalid("Value %s for parameter ReceiptHandle is invalid. Reason: Message does not exist or is not "+
-			"available for visibility timeout change.", c.ReceiptHandle)
-	case !ok || !m.inFlight:
-		return nil, &dispatch.Error{Code: "MessageNotInflight",
-			Message: "The message referred to is not in flight."}
-	case until.Sub(m.last) > maxVisibility:
-		// https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ChangeMessageVisibility.html, read 2026-11.
-		return nil, invalid("Value %d for parameter VisibilityTimeout is invalid. Reason: Total VisibilityTimeout for the "+
-			"message is beyond the limit [%d seconds].", *c.VisibilityTimeout, maxVisibility/time.Second)
+	errs := make([]error, len(entries))
+	var e effect
+	for i, c := range entries {
+		m, until, err := q.changeable(c, now)
+		if errs[i] = err; err == nil {
+			e.Hidden = append(e.Hidden, hiding{m.serial, until})
+		}
 	}
-	q.hide(m, until)
-	return s.rouse(q), nil
+	after := func() {}
+	if len(e.Hidden) > 0 {
+		err := s.do(q, e)
+		if fill(errs, err); err == nil {
+			after = s.rouse(q)
+		}
+	}
+	s.mu.Unlock()
+	after()
+	return errs
 }
 
-func batch(c dispatch.Call, ids []string, do func(i int) error) (any, error) {
+// changeable finds the message of a change, and until when it is to hide.
+func (q *queue) changeable(c change, now time.Time) (m *message, until time.Time, err error) {
+	if c.VisibilityTimeout == nil {
+		return nil, until, missing("VisibilityTimeout")
+	}
+	if err := between("VisibilityTimeout", c.VisibilityTimeout, 0, 43200); err != nil {
+		return nil, until, err
+	}
+	m, ok, err := q.held(c.ReceiptHandle)
+	until = now.Add(time.Duration(*c.VisibilityTimeout) * time.Second)
+	switch {
+	case err != nil:
+	case m == nil:
+		err = invalid("Value %s for parameter ReceiptHandle is invalid. Reason: Message does not exist or is not "+
+			"available for visibility timeout change.", c.ReceiptHandle)
+	case !ok || !m.inFlight:
+		err = &dispatch.Error{Code: "MessageNotInflight", Message: "The message referred to is not in flight."}
+	case until.Sub(m.last) > maxVisibility:
+		// https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ChangeMessageVisibility.html, read 2026-11.
+		err = invalid("Value %d for parameter VisibilityTimeout is invalid. Reason: Total VisibilityTimeout for the "+
+			"message is beyond the limit [%d seconds].", *c.VisibilityTimeout, maxVisibility/time.Second)
+	}
+	return m, until, err
+}
+
+// batch does the first n entries of a batch, which says of each what was wrong with it; those that are not spared fail.
+func batch(c dispatch.Call, ids []string, do func(n int) []error) (any, error) {
 	if err := checkBatch(ids); err != nil {
 		return nil, err
 	}
 	out := batchReply{[]done{}, []failure{}}
 	spared := c.Spared(len(ids))
+	errs := do(spared)
 	for i, id := range ids {
 		if i >= spared {
 			out.Failed = append(out.Failed, failed(id, errInternal))
-		} else if err := do(i); err != nil {
+		} else if err := errs[i]; err != nil {
 			out.Failed = append(out.Failed, failed(id, err))
 		} else {
 			out.Successful = append(out.Successful, done{id})

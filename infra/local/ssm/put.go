@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"loophub/infra/local/dispatch"
+	"loophub/infra/local/journal"
 )
 
 // input is PutParameter as far as it is implemented: policies, keys of one's own and labels are refused as unknown.
@@ -52,24 +53,22 @@ func (s *Service) Put(name, kind, value, tier string, overwrite bool) (number in
 	case p == nil:
 		p = &parameter{}
 	}
+	e := effect{Name: name, Kind: p.kind, Tier: tier, Number: 1, Value: value, At: s.clock.Now()}
 	if kind != "" {
 		if !slices.Contains([]string{"String", "StringList", "SecureString"}, kind) {
 			return 0, "", &dispatch.Error{Code: "UnsupportedParameterType",
 				Message: fmt.Sprintf("The parameter type %s is not supported.", kind)}
 		}
-		p.kind = kind
+		e.Kind = kind
 	}
-	p.tier = tier
-	number = 1
 	if n := len(p.versions); n > 0 {
-		number = p.versions[n-1].number + 1
+		e.Number = p.versions[n-1].number + 1
 	}
-	p.versions = append(p.versions, version{number: number, value: value, at: s.clock.Now()})
-	if len(p.versions) > maxVersions {
-		p.versions = p.versions[1:]
+	if err := journal.Keep(s.Journal, e); err != nil {
+		return 0, "", err
 	}
-	s.parameters[name] = p
-	return number, tier, nil
+	s.make(e)
+	return e.Number, tier, nil
 }
 
 func check(name, value, tier string) error {

@@ -17,6 +17,7 @@ import (
 
 	"loophub/infra/local/clock"
 	"loophub/infra/local/dispatch"
+	"loophub/infra/local/journal"
 )
 
 const (
@@ -28,6 +29,9 @@ const (
 
 // Service holds parameters with their versions.
 type Service struct {
+	// Journal, if not nil, gets each new version. Set it before the first call.
+	Journal journal.Journal
+
 	clock  clock.Clock
 	region string
 	owner  string

@@ -19,6 +19,7 @@ import (
 
 	"loophub/infra/local/clock"
 	"loophub/infra/local/dispatch"
+	"loophub/infra/local/journal"
 )
 
 // Role is a role that can be assumed.
@@ -40,15 +41,26 @@ type Config struct {
 
 // Service answers.
 type Service struct {
+	// Journal, if not nil, gets each session. Set it before the first call.
+	Journal journal.Journal
+
 	cfg Config
 
 	mu       sync.Mutex
 	serial   uint64
-	sessions map[string]string // name by access key
+	sessions map[string]session // by access key
+}
+
+// session is a role that somebody wears for a time.
+type session struct {
+	Serial     uint64
+	Key        string
+	Role, Name string
+	Until      time.Time
 }
 
 // New makes the service.
-func New(cfg Config) *Service { return &Service{cfg: cfg, sessions: map[string]string{}} }
+func New(cfg Config) *Service { return &Service{cfg: cfg, sessions: map[string]session{}} }
 
 var operations = map[string]func(*Service, dispatch.Call, url.Values) (any, error){
 	"AssumeRole": (*Service).assumeRole, "GetCallerIdentity": (*Service).getCallerIdentity,
@@ -113,12 +125,12 @@ func (s *Service) getCallerIdentity(c dispatch.Call, form url.Values) (any, erro
 	out := identity{Space: space, Account: s.cfg.Account, UserID: s.cfg.Account, Arn: "arn:aws:iam::" + s.cfg.Account + ":root"}
 	if c.Principal != "" {
 		s.mu.Lock()
-		session, ok := s.sessions[dispatch.AccessKey(c.Request)]
+		worn, ok := s.sessions[dispatch.AccessKey(c.Request)]
 		s.mu.Unlock()
 		if !ok {
-			session = s.cfg.Roles[c.Principal].Session
+			worn.Name = s.cfg.Roles[c.Principal].Session
 		}
-		out.UserID, out.Arn = s.worn(c.Principal, session)
+		out.UserID, out.Arn = s.worn(c.Principal, worn.Name)
 	}
 	return out, nil
 }
@@ -146,10 +158,10 @@ func (s *Service) assumeRole(c dispatch.Call, form url.Values) (any, error) {
 	if err := known(form, "RoleArn", "RoleSessionName", "DurationSeconds"); err != nil {
 		return nil, err
 	}
-	role, session := form.Get("RoleArn"), form.Get("RoleSessionName")
-	if !sessionName.MatchString(session) {
+	role, name := form.Get("RoleArn"), form.Get("RoleSessionName")
+	if !sessionName.MatchString(name) {
 		return nil, invalid("1 validation error detected: Value '%s' at 'roleSessionName' failed to satisfy constraint: Member "+
-			"must satisfy regular expression pattern: [\\w+=,.@-]*, and be 2 to 64 letters long", session)
+			"must satisfy regular expression pattern: [\\w+=,.@-]*, and be 2 to 64 letters long", name)
 	}
 	if err := s.cfg.Assume(c.Principal, role); err != nil {
 		return nil, err
@@ -160,13 +172,16 @@ func (s *Service) assumeRole(c dispatch.Call, form url.Values) (any, error) {
 	}
 	until := s.cfg.Clock.Now().Add(lasts)
 	s.mu.Lock()
-	s.serial++
-	key := "ASIA" + digest(16, role, session, strconv.FormatUint(s.serial, 10))
-	s.sessions[key] = session
-	s.mu.Unlock()
-	s.cfg.Admit(key, role, func() bool { return s.cfg.Clock.Now().After(until) })
+	defer s.mu.Unlock()
+	n := s.serial + 1
+	key := "ASIA" + digest(16, role, name, strconv.FormatUint(n, 10))
+	made := session{n, key, role, name, until}
+	if err := journal.Keep(s.Journal, made); err != nil {
+		return nil, err
+	}
+	s.admit(made)
 	out := assumed{Space: space, Key: key, Secret: "local", Token: "local", Expiration: until.UTC().Format(time.RFC3339)}
-	out.ID, out.Arn = s.worn(role, session)
+	out.ID, out.Arn = s.worn(role, name)
 	return out, nil
 }
 

@@ -28,7 +28,7 @@ import (
 type Site struct {
 	Stage     string // "unify"
 	Caller    string // the function of the stage for which the call is made: "functions/unify.Unifier.commit"
-	Function  string // the innermost exported function around the call: "shared/aws/hub.Workspace.Commit"
+	Function  string // the innermost exported function of an adapter or connector around the call: "shared/aws/hub.Workspace.Commit"
 	Service   string // as the SDK names its package, or Outside
 	Operation string // "PutItem"; "" for Outside
 }
@@ -51,7 +51,6 @@ const (
 	rooms  = "functions/"
 	wiring = "/wiring"
 	mains  = "/lambda"
-	shell  = "shared/outbound" // sends for connectors, which are the sites
 )
 
 // List lists all sites of all stages of the module in a folder, in order.
@@ -118,8 +117,7 @@ func (w *walk) enter(n *node, from state) {
 	switch place := w.short(n.room.path); {
 	case place == rooms+w.stage:
 		s.caller, s.function = n.name, ""
-	case strings.HasPrefix(place, rooms), place == shell:
-	case n.exported:
+	case n.exported && (strings.HasPrefix(place, "shared/aws/") || strings.HasPrefix(place, "connectors/")):
 		s.function = n.name
 	}
 	if w.seen[s] {

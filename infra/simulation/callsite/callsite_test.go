@@ -61,7 +61,7 @@ const stage = `package one
 	func (s *Stage) never() { s.Table.Read() }`
 
 const wired = `package wiring
-	import ("house/functions/one"; "house/shared/table")
+	import ("house/functions/one"; "house/shared/aws/table")
 	type part struct { table.Part }
 	func New(t *table.Table, s table.Sender) *one.Stage {
 		write := func() { t.Write() }
@@ -98,7 +98,7 @@ func build(t *testing.T, packages ...[2]string) *graph {
 }
 
 func houseOf(table, one, wiring string) [][2]string {
-	return [][2]string{{"house/shared/table", table}, {"house/functions/one", one}, {"house/functions/one/wiring", wiring}}
+	return [][2]string{{"house/shared/aws/table", table}, {"house/functions/one", one}, {"house/functions/one/wiring", wiring}}
 }
 
 func TestRules(t *testing.T) {
@@ -107,10 +107,10 @@ func TestRules(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []Site{
-		{"one", "functions/one.Stage.first", "shared/table.Table.Read", "dynamodb", "GetItem"}, // by an interface, embedded, and by what a field is given
-		{"one", "functions/one.Stage.inner", "shared/table.Table.Write", "dynamodb", "PutItem"},
-		{"one", "functions/one.Stage.second", "shared/table.Sender.Send", Outside, ""},
-		{"one", "functions/one.Stage.second", "shared/table.Table.Each", "dynamodb", "Query"},
+		{"one", "functions/one.Stage.first", "shared/aws/table.Table.Read", "dynamodb", "GetItem"}, // by an interface, embedded, and by what a field is given
+		{"one", "functions/one.Stage.inner", "shared/aws/table.Table.Write", "dynamodb", "PutItem"},
+		{"one", "functions/one.Stage.second", "shared/aws/table.Sender.Send", Outside, ""},
+		{"one", "functions/one.Stage.second", "shared/aws/table.Table.Each", "dynamodb", "Query"},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
@@ -120,7 +120,7 @@ func TestRules(t *testing.T) {
 func TestNewSitesAreSeen(t *testing.T) {
 	one := strings.Replace(stage, "{ s.Write() }", "{ s.Write(); s.never() }", 1)
 	got, err := build(t, houseOf(adapters, one, wired)...).sites()
-	want := Site{"one", "functions/one.Stage.never", "shared/table.Table.Read", "dynamodb", "GetItem"}
+	want := Site{"one", "functions/one.Stage.never", "shared/aws/table.Table.Read", "dynamodb", "GetItem"}
 	if err != nil || !slices.Contains(got, want) {
 		t.Error(got, err)
 	}

@@ -247,7 +247,10 @@ func (r reading) call(n *ast.CallExpr) ast.Visitor {
 	r.visit(r, n.Fun)
 	for i, a := range n.Args {
 		if ok && i < s.Params().Len() && function(s.Params().At(i).Type()) {
-			r.into.mentions = append(r.into.mentions, r.value(s.Params().At(i).Origin(), a))
+			// What was itself passed is mentioned by whoever passed it first.
+			if n := r.value(s.Params().At(i).Origin(), a); r.local(a) == nil {
+				r.into.mentions = append(r.into.mentions, n)
+			}
 			continue
 		}
 		r.visit(r, a)
@@ -260,14 +263,25 @@ func (r reading) call(n *ast.CallExpr) ast.Visitor {
 func (r reading) value(of *types.Var, value ast.Expr) *node {
 	n := r.node(r.into.room, r.into.name, r.into.exported)
 	r.given[of] = append(r.given[of], n)
-	if id, ok := value.(*ast.Ident); ok {
-		if v, ok := r.into.room.info.Uses[id].(*types.Var); ok && r.variables[v] == nil {
-			n.fields = append(n.fields, v)
-			return n
-		}
+	if v := r.local(value); v != nil {
+		n.fields = append(n.fields, v)
+		return n
 	}
 	r.visit(reading{r.graph, n}, value)
 	return n
+}
+
+// local is the parameter or variable of a function that a value is; nil: it is none.
+func (r reading) local(value ast.Expr) *types.Var {
+	id, ok := value.(*ast.Ident)
+	if !ok {
+		return nil
+	}
+	v, ok := r.into.room.info.Uses[id].(*types.Var)
+	if !ok || r.variables[v] != nil {
+		return nil
+	}
+	return v
 }
 
 func function(t types.Type) bool {

@@ -33,11 +33,15 @@ func pairs(t *testing.T, n int) []pair {
 		return h.Sum64()
 	}
 	var near, far []pair
+	themes := themes()
 	for name, c := range baseline(t) {
 		for i, a := range c.points {
 			for j, b := range c.points[i+1:] {
 				within := a.Invocation == b.Invocation
 				if !within && (i*31+j+*turn)%101 != 0 { // few of too many, before anything is reckoned
+					continue
+				}
+				if themes[name].reads && (a.Service == "ses" || b.Service == "ses") {
 					continue
 				}
 				first, second := failureAt(a, name, i+j), failureAt(b, name, i+3*j)
@@ -94,7 +98,11 @@ func TestPairs(t *testing.T) {
 func (p pair) run(t *testing.T) {
 	live(t, themes()[p.first.theme], p.plan(), func(s *stand) {
 		mayLose := p.first.mayLose() || p.second.mayLose()
-		if difference := judge(baseline(t)[p.first.theme].state, s.state(), mayLose); difference != "" {
+		want, got := baseline(t)[p.first.theme].state, s.state()
+		if mayLose && slices.ContainsFunc(got, unknown) {
+			want, got = told(want), told(got)
+		}
+		if difference := judge(want, got, mayLose); difference != "" {
 			t.Errorf("the world ends otherwise:%s", difference)
 		}
 	})

@@ -92,8 +92,6 @@ type stand struct {
 	waiting map[int]string // acts that are not heard yet, and what they were answered
 }
 
-var tail func(local.Line)
-
 // live runs one world. Where the plan is nil nothing goes wrong but by the theme's weather.
 func live(t *testing.T, th theme, plan func(sim.Point) sim.Fault, ends func(s *stand)) {
 	t.Helper()
@@ -110,7 +108,7 @@ func live(t *testing.T, th theme, plan func(sim.Point) sim.Fault, ends func(s *s
 			plans = append(plans, p)
 		}
 	}
-	sim.Run(t, sim.Config{Seed: 1, Start: begins, Template: snapshot.Template(), Options: local.Options{Handlers: handlers(), Front: front + "/", Tail: tail},
+	sim.Run(t, sim.Config{Seed: 1, Start: begins, Template: snapshot.Template(), Options: local.Options{Handlers: handlers(), Front: front + "/"},
 		Plan: sim.All(plans...), Outside: map[string]http.Handler{api_: s.hubspot}, Wake: s.wake}, func(w *sim.World) {
 		s.World = w
 		s.open(th.file)

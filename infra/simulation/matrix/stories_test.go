@@ -165,8 +165,7 @@ func birthday(s *stand) {
 func greeted(s *stand) {
 	s.shop("customers/create", "c1", customer(1, "Lan", "lan@example.vn", ""))
 	lan := s.profile("lan@example.vn")
-	s.tell(telling{"customers_email_marketing_consent/update", "w1", `{"customer_id":7001,"email_address":"lan@example.vn",
-		"email_marketing_consent":{"state":"subscribed","opt_in_level":"single_opt_in","consent_updated_at":"2026-10-24T09:13:02+07:00"}}`})
+	s.tell(telling{"customers_email_marketing_consent/update", "w1", subscribed})
 	s.Pass(time.Minute)
 	s.get("/v1/profiles/" + lan + "/messages")
 	s.once(http.MethodPost, "/v1/messages/test", `{"template":"hello"}`)

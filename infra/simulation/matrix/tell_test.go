@@ -35,11 +35,11 @@ func refund(n, of, amount int) string {
 		"transactions":[{"id":1,"kind":"refund","status":"success","amount":"%d","currency":"VND"}],"refund_line_items":[]}`, 900+n, 5000+of, amount)
 }
 
-var told = regexp.MustCompile(`_at":"2026-10-[0-9T:+-]+"`)
+var dates = regexp.MustCompile(`_at":"2026-10-[0-9T:+-]+"`)
 
 // recent lets what is told be dated just before it is sent: then it is news.
 func (s *stand) recent(body string) string {
-	return told.ReplaceAllString(body, `_at":"`+s.Now().UTC().Add(-time.Second).Format("2006-01-02T15:04:05Z")+`"`)
+	return dates.ReplaceAllString(body, `_at":"`+s.Now().UTC().Add(-time.Second).Format("2006-01-02T15:04:05Z")+`"`)
 }
 
 // noise is a text that does not get smaller when it is packed.

@@ -11,6 +11,8 @@ import (
 type theme struct {
 	file string // the workspace
 	live func(s *stand)
+	// reads: it goes on with what stands in a mail, which nobody has where it is unknown whether it was sent.
+	reads bool
 	// weather is what goes wrong in it by itself: some places are reached only then.
 	weather func(sim.Point) sim.Fault
 }
@@ -19,11 +21,12 @@ func themes() map[string]theme {
 	return map[string]theme{
 		"orders":    {file: base + simple, live: orders},
 		"links":     {file: base + simple, live: linked},
+		"many ways": {file: base + hello + writes, live: manyWays},
 		"histories": {file: base + long + writes, live: histories},
-		"gifts":     {file: base + gift + writes, live: gifts},
+		"gifts":     {file: base + gift + writes, live: gifts, reads: true},
 		"hours":     {file: base + quiet, live: hours},
 		"stops":     {file: base + hello + writes, live: stops},
-		"mails":     {file: confirmed, live: mails, weather: slowMessages},
+		"mails":     {file: confirmed, live: mails, reads: true, weather: slowMessages},
 		"crm":       {file: base + simple + writes, live: crm},
 		"asked":     {file: base + asking, live: asked, weather: editedInside},
 		"birthday":  {file: dated, live: birthday},
@@ -77,6 +80,18 @@ func linked(s *stand) {
 		"email_marketing_consent":{"state":"unsubscribed","opt_in_level":"single_opt_in","consent_updated_at":"2026-10-24T09:13:02+07:00"}}`)
 	s.ask(http.MethodPost, "/v1/profiles/"+s.profile("lan@example.vn")+"/unmerge", `{"connection":"shop","customer":"7002"}`)
 }
+
+// manyWays: somebody who came by three ways, and is one, consents.
+func manyWays(s *stand) {
+	s.shop("orders/create", "o1", order(1, 5, "lan@example.vn", "", 450_000, ""))
+	s.form("email", "lan@example.vn", "phone", "0912345678")
+	s.shop("customers/create", "c1", customer(1, "Lan", "lan@example.vn", ""))
+	s.shop("customers_email_marketing_consent/update", "w1", subscribed)
+}
+
+// subscribed is what the shop tells of a customer who consents.
+const subscribed = `{"customer_id":7001,"email_address":"lan@example.vn",
+	"email_marketing_consent":{"state":"subscribed","opt_in_level":"single_opt_in","consent_updated_at":"2026-10-24T09:13:02+07:00"}}`
 
 const long = `
 segments:

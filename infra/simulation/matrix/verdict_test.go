@@ -26,6 +26,19 @@ func judge(want, got []string, mayLose bool) string {
 	return b.String()
 }
 
+// told is what others told us, and what is left over: all that a world has in common with another whose story went on from
+// a mail.
+func told(state []string) (l []string) {
+	for _, line := range state {
+		for _, what := range []string{"fact customer ", "fact order ", "fact form ", "parked ", "held ", "queue ", "message is sent twice"} {
+			if strings.HasPrefix(line, what) {
+				l = append(l, line)
+			}
+		}
+	}
+	return l
+}
+
 // differ tells which lines are missing, and which are too many.
 func differ(want, got []string) (missing, beyond []string) {
 	n := map[string]int{}

@@ -138,7 +138,13 @@ func (r *Rest) item(id, kind, name, sort string, item attr.Map) error {
 		return err
 	case "c":
 		if p := strings.Split(sort, "|"); len(p) == 4 {
-			r.Counters.Add(attribution.Key{Journey: name, Variant: p[0], Template: p[1], Measure: attribution.Measure(p[2])}, number(item["n"]))
+			k := attribution.Key{Journey: name, Variant: p[0], Template: p[1]}
+			for attribute, n := range item {
+				if m, ok := strings.CutPrefix(attribute, "m:"); ok {
+					k.Measure = attribution.Measure(m)
+					r.Counters.Add(k, number(n))
+				}
+			}
 			return nil
 		}
 		return fmt.Errorf("a counter's name has four parts")

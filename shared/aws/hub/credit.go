@@ -21,7 +21,8 @@ import (
 // What attribution keeps:
 //
 //	<ws>#g#<fragment>  CREDITS                                     attribution.Credits, under its version
-//	<ws>#c#<journey>   <variant>|<template>|<measure>|<shard>      a counter: n
+//	<ws>#c#<journey>   <variant>|<template>||<shard>               counters: m:<measure> each
+//	<ws>#c#<journey>   <variant>|<template>|<measure>|<shard>      a counter of format 1, which goes on counting: n
 
 // CreditStep is the most that one transaction writes.
 const CreditStep = 100
@@ -80,13 +81,37 @@ func (w Workspace) CommitCredits(ctx context.Context, s attribution.Step) error 
 		all = append(all, types.TransactWriteItem{Put: &types.Put{TableName: &w.table, Item: item,
 			ConditionExpression: condition, ExpressionAttributeValues: values}})
 	}
-	for _, k := range s.Add.Keys() {
-		all = append(all, types.TransactWriteItem{Update: &types.Update{TableName: &w.table, Key: w.counter(k, s.Members[0].Fragment),
-			UpdateExpression: aws.String("ADD n :n"), ExpressionAttributeValues: key{":n": number(s.Add[k])}}})
-	}
+	all = append(all, w.additions(s.Add, s.Members[0].Fragment)...)
 	_, err := w.db.TransactWriteItems(ctx, &dynamodb.TransactWriteItemsInput{TransactItems: all})
 	return won(err)
 }
+
+// additions to counters: those of one variant and template lie in one item, since each item of a transaction is paid for
+// twice.
+func (w Workspace) additions(add attribution.Counts, by profile.ID) (l []types.TransactWriteItem) {
+	at := map[attribution.Key]*types.Update{}
+	for _, k := range add.Keys() {
+		of := k
+		of.Measure = ""
+		u := at[of]
+		if u == nil {
+			u = &types.Update{TableName: &w.table, Key: w.counter(of, by), UpdateExpression: aws.String("ADD "),
+				ExpressionAttributeNames: map[string]string{}, ExpressionAttributeValues: key{}}
+			at[of] = u
+			l = append(l, types.TransactWriteItem{Update: u})
+		}
+		n := strconv.Itoa(len(u.ExpressionAttributeValues))
+		if n != "0" {
+			*u.UpdateExpression += ", "
+		}
+		*u.UpdateExpression += "#" + n + " :" + n
+		u.ExpressionAttributeNames["#"+n], u.ExpressionAttributeValues[":"+n] = measured+string(k.Measure), number(add[k])
+	}
+	return l
+}
+
+// measured begins the attribute of a measure.
+const measured = "m:"
 
 func (w Workspace) creditsItem(c attribution.Credits, announced bool) (key, error) {
 	d, err := pack(c)
@@ -115,11 +140,11 @@ func (w Workspace) Counters(ctx context.Context, journey string) (attribution.Co
 	in.KeyConditionExpression = aws.String("pk = :p")
 	delete(in.ExpressionAttributeValues, ":s")
 	err := w.each(ctx, in, func(item key) error {
-		k, err := counterOf(journey, item)
+		counts, err := countersOf(journey, item)
 		if err != nil {
 			return fault.As(fault.Permanent, fmt.Errorf("counters of %s: %w", journey, err))
 		}
-		c.Add(k, integer(item["n"]))
+		c.Merge(counts)
 		return nil
 	})
 	if err != nil {
@@ -128,16 +153,28 @@ func (w Workspace) Counters(ctx context.Context, journey string) (attribution.Co
 	return c, nil
 }
 
-func counterOf(journey string, item key) (attribution.Key, error) {
+func countersOf(journey string, item key) (attribution.Counts, error) {
 	sk, _ := item["sk"].(*types.AttributeValueMemberS)
 	if sk == nil {
-		return attribution.Key{}, errors.New("a key is no text")
+		return nil, errors.New("a key is no text")
 	}
 	p := strings.Split(sk.Value, "|")
 	if len(p) != 4 {
-		return attribution.Key{}, errors.New("a counter's name has four parts")
+		return nil, errors.New("a counter's name has four parts")
 	}
-	return attribution.Key{Journey: journey, Variant: p[0], Template: p[1], Measure: attribution.Measure(p[2])}, nil
+	c := attribution.Counts{}
+	k := attribution.Key{Journey: journey, Variant: p[0], Template: p[1], Measure: attribution.Measure(p[2])}
+	if k.Measure != "" { // of format 1
+		c.Add(k, integer(item["n"]))
+		return c, nil
+	}
+	for name, n := range item {
+		if m, ok := strings.CutPrefix(name, measured); ok {
+			k.Measure = attribution.Measure(m)
+			c.Add(k, integer(n))
+		}
+	}
+	return c, nil
 }
 
 // Engagement is what the log tells of a message, whoever told it.

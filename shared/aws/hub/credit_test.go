@@ -126,6 +126,46 @@ func TestCountersAreSums(t *testing.T) {
 	}
 }
 
+// TestCountersOfAVariantLieTogether: a step that counts much of one message writes one
+// item for it. Counters of format 1 are added.
+func TestCountersOfAVariantLieTogether(t *testing.T) {
+	w := newWorld(t)
+	k := attribution.Key{Journey: "back", Variant: "a", Template: "ten"}
+	want := attribution.Counts{}
+	for n, m := range []attribution.Measure{attribution.MessagesSent, attribution.Clicked, attribution.In(attribution.Net, "VND")} {
+		k.Measure = m
+		want[k] = int64(n + 1)
+	}
+	for range 2 {
+		s := exampleStep(attribution.Credits{Fragment: lan})
+		s.Members[0].Version = stored(w, lan)
+		s.Add = want
+		w.must(w.CommitCredits(t.Context(), s))
+	}
+	k.Measure = attribution.Clicked
+	old := w.counter(k, lan)
+	old["n"] = number(100)
+	w.put(old)
+	got, err := w.Counters(t.Context(), "back")
+	w.must(err)
+	for m, n := range want {
+		want[m] = 2 * n
+	}
+	want[k] += 100
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	if n := w.Table(awstest.Hub).Len(); n != 3 {
+		t.Errorf("%d items: what is kept, its counters and the old counter are 3", n)
+	}
+}
+
+func stored(w *world, id profile.ID) int64 {
+	l, err := w.Credits(w.t.Context(), []profile.ID{id})
+	w.must(err)
+	return l[0].Version
+}
+
 // TestAStepFitsATransaction: the largest profile and as many counters as Plan adds.
 func TestAStepFitsATransaction(t *testing.T) {
 	w := newWorld(t)

@@ -16,7 +16,9 @@ import (
 	"loophub/infra/local"
 	"loophub/infra/local/clock"
 	"loophub/infra/local/stage"
+	"loophub/infra/local/store"
 	"loophub/infra/stack/snapshot"
+	"loophub/shared/validation"
 	"loophub/shared/workspace"
 )
 
@@ -26,6 +28,7 @@ type hub struct {
 	clock     *clock.Offset
 	workspace workspace.Workspace
 	hubspot   *simulator.Simulator // nil where the workspace writes to none
+	store     *store.Store         // nil where nothing is kept
 	url       string
 	stop      func()
 
@@ -53,11 +56,11 @@ func start(ctx context.Context, o options, c *clock.Offset) (*hub, error) {
 		listener.Close()
 		return nil, err
 	}
-	made := local.Options{Handlers: stage.Handlers(simulated(systems)), Clock: c}
+	made := local.Options{Handlers: stage.Handlers(simulated(systems)), Clock: c, Store: o.kept}
 	if o.change != nil {
 		o.change(&made)
 	}
-	h, err := newHub(ctx, o.template, made, address(listener))
+	h, err := keptHub(ctx, o, made, text, address(listener))
 	if err != nil {
 		listener.Close()
 		systems.Close()
@@ -78,6 +81,31 @@ func start(ctx context.Context, o options, c *clock.Offset) (*hub, error) {
 	return h, nil
 }
 
+// keptHub starts a hub, and before it, where one is kept, the account that its
+// workspace writes to: what is kept of it is read with all the rest.
+func keptHub(ctx context.Context, o options, made local.Options, text []byte, url string) (*hub, error) {
+	if o.kept == nil {
+		return newHub(ctx, o.template, made, url)
+	}
+	w, err := workspace.Parse(text, stage.Manifests(), validation.Checks(stage.Manifests())...)
+	if err != nil {
+		return nil, named(o.workspace, err)
+	}
+	account, err := account(w, url, made.Clock.Now)
+	if err != nil {
+		return nil, err
+	}
+	if account != nil {
+		account.Journal = o.kept.Attach("hubspot", account)
+	}
+	h, err := newHub(ctx, o.template, made, url)
+	if err != nil {
+		return nil, err
+	}
+	h.hubspot = account
+	return h, nil
+}
+
 // address is what people write in a browser.
 func address(l net.Listener) string {
 	return "http://" + strings.Replace(l.Addr().String(), "127.0.0.1", "localhost", 1)
@@ -94,10 +122,18 @@ func listen(ctx context.Context, port int) (net.Listener, error) {
 	return l, nil
 }
 
-// newHub starts the cloud, of the committed template if none is given. Links in messages lead to that address.
+// newHub starts the cloud, of the committed template if none is given, and from what its store has kept of it if there is
+// one. Links in messages lead to that address.
 func newHub(ctx context.Context, template []byte, o local.Options, url string) (*hub, error) {
 	ctx, cancel := context.WithCancel(ctx)
-	h := &hub{url: url, stop: cancel, clock: o.Clock, memory: map[string]string{}, woken: make(chan struct{}, 1)}
+	h := &hub{url: url, store: o.Store, clock: o.Clock, memory: map[string]string{}, woken: make(chan struct{}, 1)}
+	h.stop = func() {
+		// First, so that what is then cut short leaves no trace: it goes on with the next start.
+		if err := o.Store.Close(); err != nil {
+			fmt.Fprintln(os.Stderr, "loophub: closing the data:", err)
+		}
+		cancel()
+	}
 	if template == nil {
 		template = snapshot.Template()
 	}
@@ -111,7 +147,7 @@ func newHub(ctx context.Context, template []byte, o local.Options, url string) (
 	var err error
 	if h.cloud, err = local.New(template, o); err != nil {
 		cancel()
-		return nil, fmt.Errorf("reading the template: %w", err)
+		return nil, err
 	}
 	if err := h.cloud.Start(ctx); err != nil {
 		cancel()

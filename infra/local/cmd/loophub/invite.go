@@ -46,9 +46,9 @@ The mails: %s/outbox
   # let a day pass, with what is due in it
   curl -s %s/clock -d '{"advance":"24h"}'
 
-Ctrl-C stops it; nothing is kept.
+Ctrl-C stops it; %s.
 
-`, h.url)
+`, h.url, h.fate())
 }
 
 // inviteTo prints a request to a connection. To those of the deployment itself nobody

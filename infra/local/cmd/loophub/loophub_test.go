@@ -17,6 +17,7 @@ import (
 	"loophub/infra/local/lambda"
 	"loophub/infra/local/runtimeapi"
 	"loophub/infra/local/stage"
+	"loophub/infra/local/store"
 )
 
 const root = "../../../../"
@@ -81,6 +82,12 @@ func TestRefusals(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer taken.Close()
+	held := t.TempDir()
+	holder, err := store.Open(held, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer holder.Close()
 	bad := filepath.Join(t.TempDir(), "bad.yaml")
 	if err := os.WriteFile(bad, []byte("workspace: saigon\nname: x\ncountry: VN\ncurrency: VND\ntimezone: Asia/Ho_Chi_Minh\nconections: {}\n"), 0o600); err != nil {
 		t.Fatal(err)
@@ -96,6 +103,8 @@ func TestRefusals(t *testing.T) {
 		{[]string{"run", "-port", "0", "-workspace", bad}, "bad.yaml:6:1: "},
 		{[]string{"run", "-port", "0", "-workspace", "nowhere.yaml"}, "reading the workspace file: open nowhere.yaml"},
 		{[]string{"samples"}, "name the folder of payloads"},
+		{[]string{"story", "-data", root}, "-data is for run"},
+		{[]string{"run", "-data", held}, held + ": another process uses it: pid"},
 		{[]string{"apply", "-workspace", root + demoWorkspace}, "name the Hub table"},
 	} {
 		err := command(t.Context(), c.args, &bytes.Buffer{})

@@ -16,6 +16,7 @@ import (
 
 	"loophub/infra/local"
 	"loophub/infra/local/clock"
+	"loophub/infra/local/store"
 )
 
 const usage = `
@@ -28,6 +29,7 @@ usage: loophub COMMAND [FLAGS]
 
   -workspace FILE   the workspace (run, story, apply); else the demo shop's
   -port N           where to listen (run); else 8080
+  -data FOLDER      where everything is kept, to go on from there (run); else nothing is
   -dir FOLDER       the payloads (samples)
   -table, -name     Hub table and name of the deployment (apply)`
 
@@ -48,6 +50,9 @@ type options struct {
 	dir       string
 	deployed  string
 	table     string
+	data      string
+
+	kept *store.Store // the data, opened; nil where nothing is kept
 
 	// For tests.
 	template []byte               // in the place of the committed one
@@ -64,6 +69,7 @@ func command(ctx context.Context, args []string, out io.Writer) error {
 	f.IntVar(&o.port, "port", 8080, "local port")
 	f.StringVar(&o.workspace, "workspace", "testdata/demo/workspace.yaml", "workspace file")
 	f.StringVar(&o.story, "story", "testdata/demo/story.yaml", "story file")
+	f.StringVar(&o.data, "data", "", "folder of the data")
 	f.StringVar(&o.dir, "dir", "", "folder of payloads")
 	f.StringVar(&o.deployed, "name", "loophub", "name of the deployment on AWS")
 	f.StringVar(&o.table, "table", "", "Hub table of the deployment on AWS")
@@ -72,6 +78,9 @@ func command(ctx context.Context, args []string, out io.Writer) error {
 	}
 	if f.NArg() > 0 {
 		return fmt.Errorf("%q is one word too many%s", f.Arg(0), usage)
+	}
+	if o.data != "" && args[0] != "run" {
+		return fmt.Errorf("-data is for run: %s begins anew each time", args[0])
 	}
 	switch args[0] {
 	case "run":
@@ -90,11 +99,24 @@ func command(ctx context.Context, args []string, out io.Writer) error {
 const demoWorkspace = "testdata/demo/workspace.yaml"
 
 // run plays the demo shop, in its own time, and then stays up on the wall clock
-// until it is interrupted. A workspace of the reader's own comes up empty.
+// until it is interrupted. A workspace of the reader's own comes up empty, and one
+// that is kept as it was.
 func run(ctx context.Context, o options, out io.Writer) error {
+	var err error
+	if o.kept, err = keep(o.data, out); err != nil {
+		return err
+	}
+	err = live(ctx, o, out)
+	// What went wrong with the data is why everything else did.
+	if failed := o.kept.Err(); failed != nil && !errors.Is(failed, store.ErrClosed) {
+		err = failed
+	}
+	return errors.Join(err, o.kept.Close())
+}
+
+func live(ctx context.Context, o options, out io.Writer) (err error) {
 	t, c := tale{}, clock.Wall()
-	if o.workspace == demoWorkspace {
-		var err error
+	if o.workspace == demoWorkspace && o.kept.Fresh() {
 		if t, err = readStory(o.story); err != nil {
 			return err
 		}
@@ -105,16 +127,26 @@ func run(ctx context.Context, o options, out io.Writer) error {
 		return err
 	}
 	defer func() { h.stop() }()
-	fmt.Fprintf(out, "Loophub is up at %s, with the workspace %s.\n", h.url, h.workspace.ID)
-	if _, err := h.tell(ctx, t, false, out); err != nil {
-		return err
-	}
-	if err := h.pass(ctx, time.Now()); err != nil {
+	fmt.Fprintf(out, "Loophub is up at %s, with the workspace %s%s.\n", h.url, h.workspace.ID, o.known())
+	ctx, watched := h.watch(ctx)
+	defer watched()
+	if err := h.arrive(ctx, t, out); err != nil {
 		return err
 	}
 	h.invite(out)
 	h.follow(ctx, out)
 	return nil
+}
+
+// arrive plays a story and lets time pass up to now. Whoever wants more time to pass
+// meanwhile waits: what is under way would be from long ago when it comes to its end.
+func (h *hub) arrive(ctx context.Context, t tale, out io.Writer) error {
+	h.moving.Lock()
+	defer h.moving.Unlock()
+	if _, err := h.tell(ctx, t, false, out); err != nil {
+		return err
+	}
+	return h.pass(ctx, time.Now())
 }
 
 // story plays the demo shop and compares what the API says with what it should.

@@ -22,22 +22,40 @@ func simulated(l net.Listener) string { return "hubspot=" + address(l) }
 
 // simulate stands in for the systems that the workspace writes to. Each has an
 // address of its own, and sends its webhooks to the hub's front door.
-func (h *hub) simulate(l net.Listener) error {
-	for _, name := range slices.Sorted(keys(h.workspace.Connections)) {
-		c := h.workspace.Connections[name]
-		if c.Connector != "hubspot" || h.hubspot != nil {
-			continue
+func (h *hub) simulate(l net.Listener) (err error) {
+	if h.hubspot == nil {
+		if h.hubspot, err = account(h.workspace, h.url, h.clock.Now); err != nil {
+			return err
 		}
-		sim, err := simulator.New(simulator.Config{Token: stage.Secret, App: c.Settings["app_id"], Secret: stage.Secret,
-			Hook: h.signed("/hooks/" + h.workspace.ID + "/" + name), Specs: os.Getenv("LOOPHUB_SPECS"),
-			Properties: properties(h.workspace.Destinations, name), Now: h.clock.Now})
-		if err != nil {
-			return fmt.Errorf("starting the simulator of HubSpot: %w", err)
-		}
-		h.hubspot = sim
-		serve(h, l, sim)
+	}
+	if h.hubspot != nil {
+		serve(h, l, h.hubspot)
 	}
 	return nil
+}
+
+// crm is the connection to HubSpot, "" where there is none.
+func crm(w workspace.Workspace) string {
+	for _, name := range slices.Sorted(keys(w.Connections)) {
+		if w.Connections[name].Connector == "hubspot" {
+			return name
+		}
+	}
+	return ""
+}
+
+// account is the simulated HubSpot of a workspace, nil where it has none.
+func account(w workspace.Workspace, url string, now func() time.Time) (*simulator.Simulator, error) {
+	name := crm(w)
+	if name == "" {
+		return nil, nil
+	}
+	sim, err := simulator.New(simulator.Config{Token: stage.Secret, App: w.Connections[name].Settings["app_id"], Secret: stage.Secret,
+		Hook: signed(url, "/hooks/"+w.ID+"/"+name), Specs: os.Getenv("LOOPHUB_SPECS"), Properties: properties(w.Destinations, name), Now: now})
+	if err != nil {
+		return nil, fmt.Errorf("starting the simulator of HubSpot: %w", err)
+	}
+	return sim, nil
 }
 
 // properties are those that destinations write over a connection.
@@ -84,8 +102,8 @@ func (h *hub) rest(ctx context.Context) error {
 
 // signed is an address of the front door as a function URL tells it to ingest, and as
 // vendors sign it: function URLs are always https.
-func (h *hub) signed(path string) string {
-	return "https" + strings.TrimPrefix(h.url, "http") + path
+func signed(url, path string) string {
+	return "https" + strings.TrimPrefix(url, "http") + path
 }
 
 // deliver brings HubSpot's webhooks to the front door.
@@ -95,17 +113,24 @@ func (h *hub) deliver(ctx context.Context) error {
 		return err
 	}
 	for _, one := range l {
-		path := strings.TrimPrefix(one.URL, h.signed(""))
+		path := strings.TrimPrefix(one.URL, signed(h.url, ""))
 		r, err := http.NewRequestWithContext(ctx, one.Method, h.url+path, bytes.NewReader(one.Body))
 		if err != nil {
 			return err
 		}
 		r.Header = one.Header.Clone()
-		if status, answer, err := send(r); err != nil || status != http.StatusOK {
-			return fmt.Errorf("a webhook was answered %d %s: %w", status, answer, err)
+		status, answer, err := send(r)
+		if err == nil && status != http.StatusOK {
+			err = fmt.Errorf("a webhook was answered %d %s", status, answer)
+		}
+		if err != nil {
+			return err
 		}
 	}
-	return nil
+	if len(l) == 0 {
+		return nil
+	}
+	return h.hubspot.Heard()
 }
 
 // contact is what the simulator's people see: GET /simulators/hubspot/contacts/{email}.

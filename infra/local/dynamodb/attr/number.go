@@ -3,6 +3,7 @@ package attr
 import (
 	"cmp"
 	"math/big"
+	"strconv"
 	"strings"
 )
 
@@ -35,7 +36,7 @@ func ParseNumber(text string) (Number, error) {
 		return Number{}, invalid(notANumber)
 	}
 	unreadable := invalid(notANumber + ": " + text)
-	s := strings.TrimSpace(text)
+	s := text
 	if len(s) > maxNumerals {
 		return Number{}, unreadable
 	}
@@ -59,7 +60,21 @@ func ParseNumber(text string) (Number, error) {
 			return Number{}, unreadable
 		}
 	}
+	if strings.Trim(whole+fraction, "0") == "" { // zero has the exponent that it is written with
+		return Number{}, inRange(exponent)
+	}
 	return normal(negative, whole+fraction, len(whole)+exponent)
+}
+
+// inRange refuses an exponent of the first digit that no number has.
+func inRange(exponent int) error {
+	switch {
+	case exponent > maxExponent:
+		return invalid(overflow)
+	case exponent < minExponent:
+		return invalid(underflow)
+	}
+	return nil
 }
 
 func numerals(s string) bool {
@@ -71,7 +86,7 @@ func numerals(s string) bool {
 	return true
 }
 
-// parseExponent reads a signed integer and clips it to a range far outside the numbers allowed.
+// parseExponent reads a signed integer of 64 bits and clips it to a range far outside the numbers allowed.
 func parseExponent(s string) (int, bool) {
 	sign := 1
 	if s != "" && (s[0] == '-' || s[0] == '+') {
@@ -83,14 +98,11 @@ func parseExponent(s string) (int, bool) {
 	if s == "" || !numerals(s) {
 		return 0, false
 	}
-	const clip = 1 << 20
-	n := 0
-	for i := range len(s) {
-		if n = n*10 + int(s[i]-'0'); n > clip {
-			n = clip
-		}
+	n, err := strconv.ParseInt(s, 10, 64)
+	if err != nil {
+		return 0, false // longer than AWS reads
 	}
-	return sign * n, true
+	return sign * int(min(n, 1<<20)), true
 }
 
 // normal builds the number 0.digits × 10^exponent from digits that may have zeros at either end.
@@ -98,14 +110,13 @@ func normal(negative bool, digits string, exponent int) (Number, error) {
 	trimmed := strings.TrimLeft(digits, "0")
 	exponent -= len(digits) - len(trimmed)
 	trimmed = strings.TrimRight(trimmed, "0")
-	switch {
-	case trimmed == "":
+	if trimmed == "" {
 		return Number{}, nil
-	case exponent-1 > maxExponent:
-		return Number{}, invalid(overflow)
-	case exponent-1 < minExponent:
-		return Number{}, invalid(underflow)
-	case len(trimmed) > maxDigits:
+	}
+	if err := inRange(exponent - 1); err != nil {
+		return Number{}, err
+	}
+	if len(trimmed) > maxDigits {
 		return Number{}, invalid(tooPrecise)
 	}
 	return Number{negative: negative, digits: trimmed, exponent: int32(exponent)}, nil
@@ -212,10 +223,11 @@ func (n Number) scaled(unit int) *big.Int {
 	return v
 }
 
-// size is the stored size in bytes: one per two digits and one more; AWS says "approximately", and a sign is taken to
-// be one byte.
+// size is the stored size in bytes: one per two significant digits, those before and after the point counted apart, one
+// more, and one for a sign. (AWS says "approximately"; this is what its users have measured.)
 func (n Number) size() int {
-	size := (len(n.digits)+1)/2 + 1
+	whole := min(max(int(n.exponent), 0), len(n.digits))
+	size := 1 + (whole+1)/2 + (len(n.digits)-whole+1)/2
 	if n.negative {
 		size++
 	}

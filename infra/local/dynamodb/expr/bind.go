@@ -5,6 +5,7 @@ package expr
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 
 	"loophub/infra/local/dynamodb/attr"
@@ -16,6 +17,13 @@ type Bindings struct {
 	values attr.Map
 	used   map[string]bool
 }
+
+// Limits of placeholders and of the names behind them (developer guide, "Quotas", expression parameters and naming rules).
+const (
+	maxPlaceholder = 255
+	maxName        = 1<<16 - 1
+	tooLong        = "The expression attribute map contains a key that is too long; size of key: "
+)
 
 // Bind checks the placeholders of a request. A nil map is one that the request lacks.
 func Bind(names map[string]string, values attr.Map) (*Bindings, error) {
@@ -29,13 +37,26 @@ func Bind(names map[string]string, values attr.Map) (*Bindings, error) {
 		if !placeholder(key, '#') {
 			return nil, refuse(`ExpressionAttributeNames contains invalid key: Syntax error; key: "` + key + `"`)
 		}
+		if len(key) > maxPlaceholder {
+			return nil, refuse("ExpressionAttributeNames contains invalid key: " + tooLong + strconv.Itoa(len(key)))
+		}
 		if names[key] == "" {
 			return nil, refuse("ExpressionAttributeNames contains invalid value: Empty attribute name for key " + key)
+		}
+		if len(names[key]) > maxName {
+			return nil, refuse("ExpressionAttributeNames contains invalid value: Attribute name is too large, must be less than " +
+				strconv.Itoa(maxName+1) + " bytes for key " + key)
 		}
 	}
 	for _, key := range values.Names() {
 		if !placeholder(key, ':') {
 			return nil, refuse(`ExpressionAttributeValues contains invalid key: Syntax error; key: "` + key + `"`)
+		}
+		if len(key) > maxPlaceholder {
+			return nil, refuse("ExpressionAttributeValues contains invalid key: " + tooLong + strconv.Itoa(len(key)))
+		}
+		if err := (attr.Map{key: values[key]}).CheckDepth(); err != nil {
+			return nil, refuse("ExpressionAttributeValues contains invalid value: " + err.Error() + " for key " + key)
 		}
 	}
 	return &Bindings{names: names, values: values, used: map[string]bool{}}, nil

@@ -16,21 +16,21 @@ const (
 
 // function is what a function may be used for and with.
 type function struct {
-	condition bool // it stands alone in a condition; otherwise it is an operand
-	update    bool // it belongs to update expressions
-	path      bool // its first operand is a document path
-	operands  int
+	whole    bool // it is a condition, or all that an action sets; otherwise an operand
+	update   bool // it belongs to update expressions
+	path     bool // its first operand is a document path
+	operands int
 }
 
 var functions = map[string]function{
-	"attribute_exists":     {condition: true, path: true, operands: 1},
-	"attribute_not_exists": {condition: true, path: true, operands: 1},
-	"attribute_type":       {condition: true, path: true, operands: 2},
-	"begins_with":          {condition: true, operands: 2},
-	"contains":             {condition: true, operands: 2},
+	"attribute_exists":     {whole: true, path: true, operands: 1},
+	"attribute_not_exists": {whole: true, path: true, operands: 1},
+	"attribute_type":       {whole: true, path: true, operands: 2},
+	"begins_with":          {whole: true, operands: 2},
+	"contains":             {whole: true, operands: 2},
 	"size":                 {operands: 1},
 	"if_not_exists":        {update: true, path: true, operands: 2},
-	"list_append":          {update: true, operands: 2},
+	"list_append":          {whole: true, update: true, operands: 2},
 }
 
 // checker resolves the placeholders of a well-formed expression and refuses what makes no sense in it.
@@ -41,12 +41,70 @@ type checker struct {
 
 func (c checker) refuse(message string) error { return refuse("Invalid " + c.field + ": " + message) }
 
-// conditions checks a tree that must be a condition.
+// conditions checks a tree that must be a condition. Each pass goes over the whole tree, so that of several mistakes the
+// one is named that AWS would name.
 func (c checker) conditions(n *node) error {
-	if count := n.operators(); count > maxOperators {
-		return c.refuse("The expression contains too many operators; operator count: " + strconv.Itoa(maxOperators+1))
+	if err := c.shape(n, true); err != nil {
+		return err
 	}
-	return c.condition(n)
+	if err := c.condition(n); err != nil {
+		return err
+	}
+	if n.operators() > maxOperators {
+		return c.refuse(tooManyOperators)
+	}
+	return nil
+}
+
+var tooManyOperators = "The expression contains too many operators; operator count: " + strconv.Itoa(maxOperators+1)
+
+// shape refuses what is wrong whatever the placeholders stand for: functions in the wrong place, reserved words, indexes
+// out of range. Whole says that the node is a condition, or all that an action sets.
+func (c checker) shape(n *node, whole bool) error {
+	if n.kind == pathNode {
+		return c.words(n.path)
+	}
+	if n.kind == callNode {
+		if err := c.place(n.op, whole); err != nil {
+			return err
+		}
+	}
+	for _, k := range n.kids {
+		if err := c.shape(k, whole && (n.kind == notNode || n.kind == logicNode)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// place refuses a function where it does not belong.
+func (c checker) place(name string, whole bool) error {
+	f, ok := functions[name]
+	update := c.field == updateField
+	switch {
+	case !ok:
+		return c.refuse("Invalid function name; function: " + name)
+	case f.update && !update:
+		return c.refuse("The function is not allowed in a condition expression; function: " + name)
+	case !f.update && update:
+		return c.refuse("The function is not allowed in an update expression; function: " + name)
+	case f.whole && !whole, !f.whole && whole && !update:
+		return c.refuse("The function is not allowed to be used this way in an expression; function: " + name)
+	}
+	return nil
+}
+
+// words refuses reserved words and indexes that no list has.
+func (c checker) words(p Path) error {
+	for _, s := range p {
+		switch {
+		case s.index == outOfRange:
+			return c.refuse("List index is not within the allowable range; index: [" + s.name + "]")
+		case s.index == isName && reserved[strings.ToUpper(s.name)]:
+			return c.refuse("Attribute name is a reserved keyword; reserved keyword: " + s.name)
+		}
+	}
+	return nil
 }
 
 func (n *node) operators() int {
@@ -63,7 +121,7 @@ func (n *node) operators() int {
 func (c checker) condition(n *node) error {
 	switch n.kind {
 	case callNode:
-		return c.call(n, true)
+		return c.call(n)
 	case notNode, logicNode:
 		for _, k := range n.kids {
 			if err := c.condition(k); err != nil {
@@ -72,17 +130,10 @@ func (c checker) condition(n *node) error {
 		}
 		return nil
 	}
-	if n.kind == inNode && len(n.kids)-1 > maxOperands {
-		return c.refuse("The IN operator is provided with too many operands; number of operands: " +
-			strconv.Itoa(len(n.kids)-1))
-	}
 	for _, k := range n.kids {
 		if err := c.operand(k); err != nil {
 			return err
 		}
-	}
-	if err := c.distinct(n); err != nil {
-		return err
 	}
 	if n.op == "<" || n.op == "<=" || n.op == ">" || n.op == ">=" || n.kind == betweenNode {
 		for _, k := range n.kids {
@@ -91,8 +142,15 @@ func (c checker) condition(n *node) error {
 			}
 		}
 	}
-	if n.kind == betweenNode {
+	if err := c.distinct(n); err != nil {
+		return err
+	}
+	switch {
+	case n.kind == betweenNode:
 		return c.bounds(n.kids[1], n.kids[2])
+	case n.kind == inNode && len(n.kids)-1 > maxOperands:
+		return c.refuse("The IN operator is provided with too many operands; number of operands: " +
+			strconv.Itoa(len(n.kids)-1))
 	}
 	return nil
 }
@@ -120,7 +178,7 @@ func (c checker) operand(n *node) error {
 		}
 		return nil
 	}
-	return c.call(n, false)
+	return c.call(n)
 }
 
 // path resolves the names of a document path in place.
@@ -129,43 +187,29 @@ func (c checker) path(p Path) error {
 		return c.refuse("The document path has too many nesting levels; nesting levels: " + strconv.Itoa(len(p)))
 	}
 	for i, s := range p {
-		switch {
-		case s.index >= 0:
-		case strings.HasPrefix(s.name, "#"):
-			name, ok := c.bind.names[s.name]
-			if !ok {
-				return c.refuse("An expression attribute name used in the document path is not defined; attribute name: " +
-					s.name)
-			}
-			c.bind.used[s.name] = true
-			p[i].name = name
-		case reserved[strings.ToUpper(s.name)]:
-			return c.refuse("Attribute name is a reserved keyword; reserved keyword: " + s.name)
+		if s.index != isName || !strings.HasPrefix(s.name, "#") {
+			continue
 		}
+		name, ok := c.bind.names[s.name]
+		if !ok {
+			return c.refuse("An expression attribute name used in the document path is not defined; attribute name: " + s.name)
+		}
+		c.bind.used[s.name] = true
+		p[i].name = name
 	}
 	return nil
 }
 
-func (c checker) call(n *node, condition bool) error {
-	f, ok := functions[n.op]
-	update := c.field == "UpdateExpression"
-	switch {
-	case !ok:
-		return c.refuse("Invalid function name; function: " + n.op)
-	case f.update && !update:
-		return c.refuse("The function is not allowed in a condition expression; function: " + n.op)
-	case !f.update && update:
-		return c.refuse("The function is not allowed in an update expression; function: " + n.op)
-	case f.condition != condition:
-		return c.refuse("The function is not allowed to be used this way in an expression; function: " + n.op)
-	case len(n.kids) != f.operands:
-		return c.refuse("Incorrect number of operands for operator or function; operator or function: " + n.op +
-			", number of operands: " + strconv.Itoa(len(n.kids)))
-	}
+func (c checker) call(n *node) error {
 	for _, k := range n.kids {
 		if err := c.operand(k); err != nil {
 			return err
 		}
+	}
+	f := functions[n.op]
+	if len(n.kids) != f.operands {
+		return c.refuse("Incorrect number of operands for operator or function; operator or function: " + n.op +
+			", number of operands: " + strconv.Itoa(len(n.kids)))
 	}
 	if f.path && n.kids[0].kind != pathNode {
 		return c.refuse("Operator or function requires a document path; operator or function: " + n.op)
@@ -178,6 +222,9 @@ func (c checker) operands(n *node) error {
 	var allowed []attr.Kind
 	switch n.op {
 	case "attribute_type":
+		if err := c.distinct(n); err != nil {
+			return err
+		}
 		return c.typeName(n.kids[1])
 	case "contains":
 		return c.distinct(n)
@@ -205,8 +252,9 @@ func (c checker) typeName(n *node) error {
 	if err := c.kinds("attribute_type", n, attr.S); err != nil {
 		return err
 	}
-	if n.kind != valueNode {
-		return nil
+	if n.kind != valueNode { // the type must be a value, which AWS says in words of its own storage
+		return c.refuse("Incorrect operand type for operator or function; operator or function: attribute_type, operand type: " +
+			"{DOUBLESET,DECIMALSET,B,NULL,DECIMAL,S,DOUBLE,DICT,N,HD,INTSET,BS,L,M,BOOL,SS,INT,FLOAT,NS,HDS,FS}")
 	}
 	if _, ok := attr.ParseKind(n.value.Text); !ok {
 		return c.refuse("Invalid attribute type name found; type: " + n.value.Text +

@@ -31,12 +31,12 @@ func (b *Bindings) tree(field, src string) (*node, error) {
 // Holds says whether the condition is true of the item; a missing item is an empty one.
 func (c Condition) Holds(item attr.Map) bool { return c.root == nil || c.root.holds(item) }
 
-// Roots lists the top-level attributes that the condition reads.
-func (c Condition) Roots() []string {
+// Paths lists what the condition reads.
+func (c Condition) Paths() []Path {
 	if c.root == nil {
 		return nil
 	}
-	return roots(c.root.paths(nil))
+	return c.root.paths(nil)
 }
 
 func (n *node) paths(found []Path) []Path {

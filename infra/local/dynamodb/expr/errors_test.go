@@ -53,7 +53,8 @@ func bindings(t testing.TB, src string) *Bindings {
 // The texts are those of DynamoDB Local 1.25.1, asked on 2026-11-22, and agree with AWS's where the developer guide or
 // the API reference shows one.
 var conditionErrors = map[string]string{
-	" ":                       "The expression can not be empty;",
+	"":                        "The expression can not be empty;",
+	" ":                       `Syntax error; token: "<EOF>", near: " "`,
 	"a = ":                    `Syntax error; token: "<EOF>", near: "= "`,
 	"a = = b":                 `Syntax error; token: "=", near: "= = b"`,
 	"a = $ b":                 `Syntax error; token: "$", near: "= $ b"`,
@@ -160,7 +161,8 @@ func TestUpdateErrors(t *testing.T) {
 		"SET a = foo(n)":                "Invalid function name; function: foo",
 		"SET a = if_not_exists(:x, :x)": "Operator or function requires a document path; operator or function: if_not_exists",
 		"SET a = if_not_exists(n)":      "Incorrect number of operands for operator or function; operator or function: if_not_exists, number of operands: 1",
-		"SET set = :x":                  "Attribute name is a reserved keyword; reserved keyword: set",
+		"SET set = :x":                  `Syntax error; token: "set", near: "SET set ="`,
+		"SET a = year":                  "Attribute name is a reserved keyword; reserved keyword: year",
 		"ADD n :x":                      "Incorrect operand type for operator or function; operator: ADD, operand type: STRING, typeSet: ALLOWED_FOR_ADD_OPERAND",
 		"DELETE ss :one":                "Incorrect operand type for operator or function; operator: DELETE, operand type: NUMBER, typeSet: ALLOWED_FOR_DELETE_OPERAND",
 	} {
@@ -168,6 +170,8 @@ func TestUpdateErrors(t *testing.T) {
 		wantRefusal(t, src, err, "Invalid UpdateExpression: "+want)
 	}
 }
+
+func isKey(name string) bool { return name == "pk" || name == "sk" }
 
 func TestKeyConditionErrors(t *testing.T) {
 	const invalid = "Invalid condition in KeyConditionExpression: "
@@ -182,9 +186,13 @@ func TestKeyConditionErrors(t *testing.T) {
 		":x = :x":                          invalid + "No key attribute specified",
 		"pk = :x AND begins_with(:x, sk)":  invalid + "begins_with operator must have the key attribute as its first operand",
 		"pk = :x AND size(sk) = :one":      "KeyConditionExpressions cannot contain nested operations",
+		"nested.a = :x":                    "KeyConditionExpressions cannot have conditions on nested attributes",
 		"pk.a = :x":                        "Key attributes must be scalars; list random access '[]' and map lookup '.' are not allowed: Key: pk",
 	} {
-		_, err := bindings(t, src).Key(src)
+		k, err := bindings(t, src).Key(src)
+		if err == nil {
+			_, err = k.Tests(isKey)
+		}
 		wantRefusal(t, src, err, want)
 	}
 }

@@ -10,37 +10,41 @@ type KeyTest struct {
 	Values []attr.Value
 }
 
-// Key reads a KeyConditionExpression: one or two tests joined by AND. Whether they fit the keys of the table, the
-// caller knows.
-func (b *Bindings) Key(src string) ([]KeyTest, error) {
-	const field = "KeyConditionExpression"
-	root, err := b.tree(field, src)
-	if err != nil {
-		return nil, err
-	}
-	return keyTests(root, nil)
+// KeyCondition is a KeyConditionExpression that was read.
+type KeyCondition struct{ root *node }
+
+// Key reads a KeyConditionExpression.
+func (b *Bindings) Key(src string) (KeyCondition, error) {
+	root, err := b.tree("KeyConditionExpression", src)
+	return KeyCondition{root}, err
 }
 
-func keyTests(n *node, tests []KeyTest) ([]KeyTest, error) {
+// Tests are the tests that the condition joins by AND. Key says whether a name is one of the key's; whether the tests fit
+// them, the caller knows.
+func (k KeyCondition) Tests(key func(name string) bool) ([]KeyTest, error) {
+	return k.root.keyTests(nil, key)
+}
+
+func (n *node) keyTests(tests []KeyTest, key func(string) bool) ([]KeyTest, error) {
 	if n.kind == logicNode && n.op == "AND" {
-		tests, err := keyTests(n.kids[0], tests)
+		tests, err := n.kids[0].keyTests(tests, key)
 		if err != nil {
 			return nil, err
 		}
-		return keyTests(n.kids[1], tests)
+		return n.kids[1].keyTests(tests, key)
 	}
 	if n.kind == logicNode || n.kind == notNode || n.kind == inNode || n.op == "<>" ||
 		n.kind == callNode && n.op != "begins_with" {
 		return nil, refuse("Invalid operator used in KeyConditionExpression: " + n.op)
 	}
-	t, err := n.keyTest()
+	t, err := n.keyTest(key)
 	return append(tests, t), err
 }
 
 // mirrored are the comparators seen from the other side.
 var mirrored = map[string]string{"=": "=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
 
-func (n *node) keyTest() (KeyTest, error) {
+func (n *node) keyTest(key func(string) bool) (KeyTest, error) {
 	t := KeyTest{Op: n.op}
 	for i, k := range n.kids {
 		switch k.kind {
@@ -48,6 +52,9 @@ func (n *node) keyTest() (KeyTest, error) {
 			if t.Name != "" {
 				return t, refuse("Invalid condition in KeyConditionExpression: " +
 					"Multiple attribute names used in one condition")
+			}
+			if len(k.path) > 1 && !key(k.path.Root()) {
+				return t, refuse("KeyConditionExpressions cannot have conditions on nested attributes")
 			}
 			if len(k.path) > 1 {
 				return t, refuse("Key attributes must be scalars; list random access '[]' and map lookup '.' are not " +

@@ -42,6 +42,8 @@ func next(src string, at int) (tokenKind, int) {
 	switch {
 	case letter(c):
 		return wordToken, run(src, at, wordByte)
+	case c == '0': // no number begins with a zero but zero
+		return numberToken, at + 1
 	case digit(c):
 		return numberToken, run(src, at, digit)
 	case c == '#' || c == ':':

@@ -58,11 +58,12 @@ type parser struct {
 	tokens    []token
 	at        int
 	update    bool // in an update, parentheses hold sums and not conditions
+	within    int  // functions and sums of an update around the next token; in them, parentheses hold no sum
 	redundant bool // doubled parentheses were seen
 }
 
 func newParser(field, src string) (*parser, error) {
-	if strings.TrimSpace(src) == "" {
+	if src == "" {
 		return nil, refuse("Invalid " + field + ": The expression can not be empty;")
 	}
 	if len(src) > maxLength {
@@ -106,7 +107,7 @@ func (p *parser) skip(symbol string) bool {
 // syntax refuses the next token. AWS shows it with its neighbours on either side.
 func (p *parser) syntax() error {
 	t := p.peek()
-	start, end := t.start, t.end
+	start, end := 0, t.end
 	if p.at > 0 {
 		start = p.tokens[p.at-1].start
 	}
@@ -133,6 +134,9 @@ func (p *parser) whole() (*node, error) {
 
 // parse reads an expression whose operators all bind stronger than power.
 func (p *parser) parse(power int) (*node, error) {
+	if power >= comparePower && p.word("NOT") {
+		return nil, p.syntax()
+	}
 	left, err := p.prefix()
 	for err == nil {
 		var next int
@@ -193,9 +197,12 @@ func (p *parser) group() (*node, error) {
 	p.take()
 	var n *node
 	var err error
-	if p.update {
+	switch {
+	case p.within > 0:
+		n, err = p.prefix()
+	case p.update:
 		n, err = p.sum()
-	} else {
+	default:
 		n, err = p.parse(anyPower)
 	}
 	if err != nil {
@@ -213,6 +220,10 @@ func (p *parser) group() (*node, error) {
 func (p *parser) list() ([]*node, error) {
 	if !p.skip("(") {
 		return nil, p.syntax()
+	}
+	if p.update {
+		p.within++
+		defer func() { p.within-- }()
 	}
 	var kids []*node
 	for {
@@ -285,42 +296,47 @@ func (p *parser) comparison(left *node) (*node, error) {
 // sum reads an operand, or two with + or - between them.
 func (p *parser) sum() (*node, error) {
 	left, err := p.prefix()
-	if err != nil || !p.is("+") && !p.is("-") {
-		return left, err
+	if err != nil || left.kind == sumNode || !p.is("+") && !p.is("-") {
+		return left, err // a sum has two terms, even in parentheses
 	}
 	op := p.take().text
+	p.within++
 	right, err := p.prefix()
+	p.within--
 	return &node{kind: sumNode, op: op, kids: []*node{left, right}}, err
 }
 
-// keywords cannot begin a document path.
-var keywords = map[string]bool{"AND": true, "OR": true, "NOT": true, "BETWEEN": true, "IN": true}
+// keywords cannot stand in a document path; clauses cannot in that of an update.
+var (
+	keywords = map[string]bool{"AND": true, "OR": true, "NOT": true, "BETWEEN": true, "IN": true}
+	clauses  = map[string]bool{"SET": true, "REMOVE": true, "ADD": true, "DELETE": true}
+)
 
 // document reads a document path. Names are resolved when the whole expression is known to be well formed.
 func (p *parser) document() (*node, error) {
 	n := &node{kind: pathNode}
 	for {
 		t := p.peek()
-		if t.kind != wordToken && t.kind != nameToken || keywords[strings.ToUpper(t.text)] {
+		word := strings.ToUpper(t.text)
+		if t.kind != wordToken && t.kind != nameToken || keywords[word] || p.update && clauses[word] {
 			return nil, p.syntax()
 		}
 		p.take()
-		n.path = append(n.path, part{name: t.text, index: -1})
+		n.path = append(n.path, part{name: t.text, index: isName})
 		for p.skip("[") {
 			t := p.peek()
 			if t.kind != numberToken {
 				return nil, p.syntax()
 			}
 			p.take()
-			index, err := strconv.ParseInt(t.text, 10, 32)
-			if err != nil {
-				return nil, refuse("Invalid " + p.field +
-					": List index is not within the allowable range; index: [" + t.text + "]")
+			step := part{name: t.text, index: outOfRange}
+			if index, err := strconv.ParseInt(t.text, 10, 32); err == nil {
+				step = part{index: int(index)}
 			}
 			if !p.skip("]") {
 				return nil, p.syntax()
 			}
-			n.path = append(n.path, part{index: int(index)})
+			n.path = append(n.path, step)
 		}
 		if !p.skip(".") {
 			return n, nil

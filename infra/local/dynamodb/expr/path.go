@@ -12,8 +12,13 @@ import (
 // part is one step of a document path: a name, or an index into a list.
 type part struct {
 	name  string
-	index int // -1 for a name
+	index int // or one of those below
 }
+
+const (
+	isName     = -1 // the step goes by its name
+	outOfRange = -2 // an index that no list has; name is its digits
+)
 
 func (p part) String() string {
 	if p.index < 0 {
@@ -121,8 +126,14 @@ func (b *Bindings) Projection(src string) (Projection, error) {
 	if p.peek().kind != endToken {
 		return nil, p.syntax()
 	}
+	c := checker{p.field, b}
 	for _, path := range paths {
-		if err := (checker{p.field, b}).path(path); err != nil {
+		if err := c.words(path); err != nil {
+			return nil, err
+		}
+	}
+	for _, path := range paths {
+		if err := c.path(path); err != nil {
 			return nil, err
 		}
 	}

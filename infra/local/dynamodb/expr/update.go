@@ -37,29 +37,50 @@ func (b *Bindings) Update(src string) (Update, error) {
 	if err != nil {
 		return Update{}, err
 	}
-	c := checker{updateField, b}
+	return u, checker{updateField, b}.update(u)
+}
+
+// update checks a well-formed update, pass by pass, since of several mistakes one is named: paths before operands, and
+// within a pass the last first.
+func (c checker) update(u Update) error {
 	operators := 0
 	for _, a := range u.actions {
-		if err := c.action(a); err != nil {
-			return Update{}, err
+		if err := c.words(a.path); err != nil {
+			return err
 		}
-		operators++
-		if a.operand != nil {
-			operators += a.operand.operators()
+		if a.operand == nil {
+			continue
+		}
+		if err := c.shape(a.operand, true); err != nil {
+			return err
+		}
+		operators += a.operand.operators()
+	}
+	for _, a := range slices.Backward(u.actions) {
+		if err := c.path(a.path); err != nil {
+			return err
+		}
+	}
+	if err := disjoint(updateField, u.Paths()); err != nil {
+		return err
+	}
+	for _, a := range slices.Backward(u.actions) {
+		if err := c.action(a); err != nil {
+			return err
 		}
 	}
 	if operators > maxOperators {
-		return Update{}, c.refuse("The expression contains too many operators; operator count: 301")
+		return c.refuse(tooManyOperators)
 	}
-	return u, disjoint(updateField, u.Paths())
+	return nil
 }
 
 func (p *parser) clauses() (Update, error) {
 	var u Update
 	seen := map[string]bool{}
-	for p.peek().kind != endToken {
+	for len(u.actions) == 0 || p.peek().kind != endToken {
 		clause := strings.ToUpper(p.peek().text)
-		if clause != "SET" && clause != "REMOVE" && clause != "ADD" && clause != "DELETE" {
+		if !clauses[clause] {
 			return u, p.syntax()
 		}
 		if seen[clause] {
@@ -113,9 +134,6 @@ var longNames = map[attr.Kind]string{
 }
 
 func (c checker) action(a action) error {
-	if err := c.path(a.path); err != nil {
-		return err
-	}
 	if a.operand == nil {
 		return nil
 	}
@@ -139,14 +157,20 @@ func (u Update) Paths() Projection {
 	return paths
 }
 
-// Apply returns the changed item. Every operand is read from the item as it was. The item itself stays as it is.
+// Apply returns the changed item. Every operand is read from the item as it was. The item itself stays as it is. Of
+// several actions that fail, the one is named whose path comes first.
 func (u Update) Apply(item attr.Map) (attr.Map, error) {
 	type write struct {
 		path  Path
 		value attr.Value // None removes
 	}
+	actions := slices.Clone(u.actions)
+	slices.SortFunc(actions, func(a, b action) int { return a.path.compare(b.path) })
 	var sets, removals []write
-	for _, a := range u.actions {
+	for _, a := range actions {
+		if err := a.path.reach(item); err != nil {
+			return nil, err
+		}
 		v, err := a.outcome(item)
 		if err != nil {
 			return nil, err
@@ -159,16 +183,34 @@ func (u Update) Apply(item attr.Map) (attr.Map, error) {
 	}
 	// In order of indexes, elements beyond the end of a list are appended in order; and removals from the last to
 	// the first find every element where it was.
-	slices.SortFunc(sets, func(a, b write) int { return a.path.compare(b.path) })
-	slices.SortFunc(removals, func(a, b write) int { return b.path.compare(a.path) })
+	slices.Reverse(removals)
 	changed := attr.Value{Kind: attr.M, Map: item}
 	for _, w := range append(sets, removals...) {
-		var err error
-		if changed, err = put(changed, w.path, w.value); err != nil {
-			return nil, err
-		}
+		changed = put(changed, w.path, w.value)
 	}
 	return changed.Map, nil
+}
+
+// reach refuses a path whose last step has nothing to stand on.
+func (p Path) reach(item attr.Map) error {
+	v := attr.Value{Kind: attr.M, Map: item}
+	for i, step := range p {
+		var ok bool
+		switch {
+		case step.index < 0 && v.Kind == attr.M:
+			v, ok = v.Map[step.name]
+		case step.index >= 0 && v.Kind == attr.L:
+			if ok = step.index < len(v.List); ok {
+				v = v.List[step.index]
+			}
+		default:
+			return refuse(badPath)
+		}
+		if !ok && i < len(p)-1 {
+			return refuse(badPath)
+		}
+	}
+	return nil
 }
 
 // outcome is the value that the action leaves at its path; None if it leaves nothing.
@@ -241,39 +283,21 @@ func (n *node) evaluate(item attr.Map) (attr.Value, error) {
 	return attr.NumberValue(sum), err
 }
 
-// put returns v with a value set, or removed if it is None, at the path. What lies along the path is copied.
-func put(v attr.Value, path Path, value attr.Value) (attr.Value, error) {
+// put returns v with a value set, or removed if it is None, at a path that it reaches. What lies along the path is copied.
+func put(v attr.Value, path Path, value attr.Value) attr.Value {
 	step, last := path[0], len(path) == 1
 	if step.index < 0 {
-		if v.Kind != attr.M {
-			return v, refuse(badPath)
-		}
-		child, ok := v.Map[step.name]
 		if !last {
-			if !ok {
-				return v, refuse(badPath)
-			}
-			var err error
-			if value, err = put(child, path[1:], value); err != nil {
-				return v, err
-			}
+			value = put(v.Map[step.name], path[1:], value)
 		}
 		v.Map = with(v.Map, step.name, value)
-		return v, nil
+		return v
 	}
-	if v.Kind != attr.L {
-		return v, refuse(badPath)
+	if !last {
+		value = put(v.List[step.index], path[1:], value)
 	}
 	inside := step.index < len(v.List)
 	switch {
-	case !last && !inside:
-		return v, refuse(badPath)
-	case !last:
-		var err error
-		if value, err = put(v.List[step.index], path[1:], value); err != nil {
-			return v, err
-		}
-		fallthrough
 	case inside && value.Kind != attr.None:
 		v.List = slices.Clone(v.List)
 		v.List[step.index] = value
@@ -282,7 +306,7 @@ func put(v attr.Value, path Path, value attr.Value) (attr.Value, error) {
 	case value.Kind != attr.None:
 		v.List = append(slices.Clip(v.List), value)
 	}
-	return v, nil
+	return v
 }
 
 // with returns a copy of m in which name has the value, or is missing if the value is None.
