@@ -57,7 +57,9 @@ func (t *trouble) plan(p sim.Point) sim.Fault {
 		return sim.Fault{}
 	}
 	kind := kinds[t.r.IntN(len(kinds))]
-	t.gap = 24 + t.r.IntN(48)
+	if t.gap = 16 + t.r.IntN(32); len(t.happened) > leastFaults {
+		t.gap *= 3 // each costs calls: what fails is done again
+	}
 	if slices.Contains([]sim.Kind{sim.Throttle, sim.Unavailable, sim.LostBefore, sim.Partial}, kind) && t.r.IntN(2) == 0 {
 		t.row, t.kind, t.left, t.until = p, kind, 2+t.r.IntN(4), p.Time.Add(2*time.Minute) // the SDK does not get over it
 		if p.Function == "sweep" {
