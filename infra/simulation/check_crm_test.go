@@ -42,7 +42,7 @@ func (c *checking) noLoop() {
 			continue
 		}
 		for name, value := range f.Fields {
-			if name != "email" && !edited[value.String()] {
+			if name != "email" && !edited[value.String()] && !c.unheard(f) {
 				c.wrong(5, "the CRM is said to say that %s of contact %s is %q, which nobody but us wrote there", name, f.Record, value)
 			}
 		}
@@ -52,6 +52,15 @@ func (c *checking) noLoop() {
 			c.wrong(1, "somebody gave contact %s the city %s in the CRM, and no fact says so", f.Record, city)
 		}
 	}
+}
+
+// unheard tells whether the answer to what a fact echoes may have been lost. Of a contact that was made by it nobody knew
+// that it is ours; then only HubSpot's word on who made the change tells, and this HubSpot lists us under another name.
+func (c *checking) unheard(f events.Fact) bool {
+	at := time.UnixMilli(f.Received)
+	return c.outside.App != "" && slices.ContainsFunc(c.trouble.happened, func(m mishap) bool {
+		return m.Function == "writeback" && m.Time.Before(at) && m.Time.After(at.Add(-5*time.Minute))
+	})
 }
 
 func (c *checking) known(record, field string, value events.Value) bool {

@@ -243,7 +243,7 @@ func (c *checking) consentIsRespected() {
 			if why == "" || !slices.Equal(before.Profiles.Fragments[m.Fragment].Profile(), after.Profiles.Fragments[m.Fragment].Profile()) {
 				continue
 			}
-			if c.granted(before.Facts, after.Facts) {
+			if c.granted(before.Facts, after.Facts, before.Profiles.Fragments[m.Fragment].Profile()) {
 				continue
 			}
 			c.wrong(4, "the message %s was sent at %s, though its recipient had %s at %s", m.ID, clock(at), why, clock(from.at))
@@ -267,14 +267,18 @@ func (c *checking) farewellsAreKept() {
 	}
 }
 
-// granted tells whether anybody granted anything, or gave another address, between two looks.
-func (c *checking) granted(before, after map[string]events.Fact) bool {
+// granted tells whether anybody granted anything for those members between two looks.
+func (c *checking) granted(before, after map[string]events.Fact, members []profile.ID) bool {
 	for id, f := range after {
 		if _, there := before[id]; there {
 			continue
 		}
+		said, ok := c.rules.Statement(f)
+		if !ok || !slices.Contains(members, said.Fragment) {
+			continue
+		}
 		for name := range f.Fields {
-			if strings.HasPrefix(name, "grant:") || name == "email" {
+			if strings.HasPrefix(name, "grant:") {
 				return true
 			}
 		}

@@ -36,6 +36,9 @@ func (w *world) imagine() {
 		w.populate(t)
 		bursts := w.bursts(actions)
 		w.greet(t)
+		if len(t.Workspace.Journeys) > 0 {
+			actions -= w.drama(t)
+		}
 		for range actions {
 			w.act(t, w.when(bursts))
 		}
@@ -168,6 +171,32 @@ func (w *world) act(t *town, at time.Duration) {
 	default:
 		w.decides(t, at)
 	}
+}
+
+// drama is what seldom comes about by chance: somebody gets mail, wants no more of it, and goes on buying; or several
+// people buy for the first time at once.
+func (w *world) drama(t *town) (actions int) {
+	hour := w.between(time.Hour, 2*time.Hour)
+	switch w.r.IntN(3) {
+	case 0:
+		p := t.people[w.r.IntN(2)]
+		c := *p.records[0]
+		later := w.Now().Add(hour + 3*time.Hour).Truncate(time.Millisecond)
+		c.Consent, c.ConsentAt = "unsubscribed", later
+		w.buys(t, p, hour, w.Now().Add(hour).Truncate(time.Millisecond))
+		w.tell(t, p, t.Consent(c), hour+3*time.Hour)
+		for _, more := range []time.Duration{hour + 7*time.Hour, hour + 10*time.Hour} {
+			w.buys(t, p, more, w.Now().Add(more).Truncate(time.Millisecond))
+		}
+		return 4
+	case 1:
+		for _, p := range t.people {
+			at := hour + w.between(0, 50*time.Millisecond)
+			w.buys(t, p, at, w.Now().Add(at).Truncate(time.Millisecond))
+		}
+		return len(t.people)
+	}
+	return 0
 }
 
 // buys places an order, at times with a voucher from a mail.

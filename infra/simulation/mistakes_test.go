@@ -275,7 +275,7 @@ func (w *work) person(ctx context.Context, g *gathered) error {
 		`		if s := stops[one.subject]; s.Withdrawn > 0 && !s.Given() {
 			return one.why
 		}`,
-		`		_ = stops`,
+		`		_, _ = stops, one`,
 		"mail goes to addresses that bounced or complained"},
 	{"quiet-hours-by-the-server", "shared/message/decide.go",
 		`Zone(c.View.Trait("timezone"), c.Workspace.Zone)`,

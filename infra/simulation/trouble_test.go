@@ -49,7 +49,7 @@ func (t *trouble) plan(p sim.Point) sim.Fault {
 	}
 	t.seen[p.Function+p.Operation]++
 	t.gap--
-	if t.gap > 0 || t.common(p) && t.r.IntN(5) > 0 {
+	if t.gap > 0 && (!outside(p) || t.r.IntN(5) > 0) || t.common(p) && t.r.IntN(5) > 0 {
 		return sim.Fault{}
 	}
 	kinds := t.kinds(p)
@@ -100,6 +100,9 @@ func (t *trouble) common(p sim.Point) bool {
 		t.seen[p.Function+p.Operation] > 20
 }
 
+// outside tells whether the call has its effect where we can't look: what went wrong with it is hardest to tell.
+func outside(p sim.Point) bool { return p.Service == "ses" || strings.Contains(p.Service, ".") }
+
 // batches are the operations of which a part may fail.
 var batches = []string{"BatchGetItem", "PutEvents", "SendMessageBatch", "DeleteMessageBatch"}
 
@@ -122,7 +125,7 @@ func (t *trouble) kinds(p sim.Point) []sim.Kind {
 		l = append(l, sim.Partial, sim.Partial, sim.Partial)
 	}
 	// What a network repeats at a system that does not recognise it is nothing that its caller could help.
-	if p.Service != "ses" && !strings.Contains(p.Service, ".") {
+	if !outside(p) {
 		l = append(l, sim.Twice, sim.Twice)
 	}
 	return l

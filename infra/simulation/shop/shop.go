@@ -4,6 +4,7 @@ package shop
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	_ "embed"
 	"fmt"
@@ -65,6 +66,9 @@ type Outside struct {
 	Now func() time.Time
 	// Fault, where set, is asked at each call what goes wrong with it.
 	Fault func(workspace string, c simulator.Call) simulator.Fault
+	// App, where set, is the id under which HubSpot lists our changes; else it is that of the shop's settings, by which the
+	// connector knows them at once.
+	App string
 	// Changed, where set, hears of every call that was answered.
 	Changed func(workspace string)
 
@@ -198,7 +202,7 @@ func (s *Shop) account(ctx context.Context, o *Outside) error {
 	if err := stage.Writer(s.Cloud).SetCredentials(ctx, s.id, "crm", map[string]string{"access_token": token}); err != nil {
 		return fmt.Errorf("storing credentials: %w", err)
 	}
-	config := simulator.Config{Token: token, App: s.Workspace.Connections["crm"].Settings["app_id"], Secret: stage.Secret, Hook: s.hook("crm"),
+	config := simulator.Config{Token: token, App: cmp.Or(o.App, s.Workspace.Connections["crm"].Settings["app_id"]), Secret: stage.Secret, Hook: s.hook("crm"),
 		Properties: slices.Sorted(maps.Keys(s.Workspace.Destinations["crm"].Properties)), Now: o.Now}
 	if o.Fault != nil {
 		config.Fault = func(c simulator.Call) simulator.Fault { return o.Fault(s.id, c) }
