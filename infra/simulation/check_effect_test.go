@@ -301,8 +301,14 @@ func stopped(fragments map[profile.ID]profile.Fragment, identities map[string]pr
 		group = append(group, g)
 	}
 	v := profile.Combine(group, identities, rules.Limits)
+	addresses := 0
+	for _, i := range v.Identities {
+		if i.Kind == profile.Email {
+			addresses++
+		}
+	}
 	for _, subject := range []string{profile.Bounced, profile.Complained} {
-		if v.Consent[subject].Withdrawn > 0 && len(v.Identities) == 1 {
+		if v.Consent[subject].Withdrawn > 0 && addresses == 1 {
 			return subject
 		}
 	}

@@ -173,8 +173,8 @@ func (w *world) act(t *town, at time.Duration) {
 	}
 }
 
-// drama is what seldom comes about by chance: somebody gets mail, wants no more of it, and goes on buying; or several
-// people buy for the first time at once.
+// drama is what seldom comes about by chance: somebody gets mail, wants no more of it, and goes on buying; several people
+// buy for the first time at once; whose mail comes back goes on buying.
 func (w *world) drama(t *town) (actions int) {
 	hour := w.between(time.Hour, 2*time.Hour)
 	switch w.r.IntN(3) {
@@ -195,6 +195,12 @@ func (w *world) drama(t *town) (actions int) {
 			w.buys(t, p, at, w.Now().Add(at).Truncate(time.Millisecond))
 		}
 		return len(t.people)
+	case 2:
+		p := t.people[1]
+		for _, at := range []time.Duration{hour, hour + 4*time.Hour, hour + 8*time.Hour} {
+			w.buys(t, p, at, w.Now().Add(at).Truncate(time.Millisecond))
+		}
+		return 3
 	}
 	return 0
 }
@@ -209,7 +215,7 @@ func (w *world) buys(t *town, p *person, at time.Duration, now time.Time) {
 		o.Phone = p.phone
 	}
 	if w.chance(.25) { // of a mail, if there is one by then; else of nobody
-		o.Code = fmt.Sprintf("%s-%03d", upper(t.ID()), w.r.IntN(12))
+		o.Code = fmt.Sprintf("%s-%03d", upper(t.ID()), w.r.IntN(7))
 	}
 	p.orders = append(p.orders, o)
 	w.tell(t, p, t.Order(*o), at)

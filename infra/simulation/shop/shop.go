@@ -147,7 +147,7 @@ type Shop struct {
 }
 
 // codes is how many voucher codes a shop uploads.
-const codes = 12
+const codes = 7
 
 // Open puts a shop onto a cloud: its definition, secrets and voucher codes, and an account at HubSpot.
 // Without are parts of the definition to do without.
