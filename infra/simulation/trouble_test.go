@@ -50,7 +50,7 @@ func (t *trouble) plan(p sim.Point) sim.Fault {
 	t.seen[p.Function+p.Operation]++
 	t.gap--
 	if t.gap > 0 && (!outside(p) || t.r.IntN(5) > 0) || t.common(p) && t.r.IntN(5) > 0 {
-		return sim.Fault{}
+		return t.delay(p)
 	}
 	kinds := t.kinds(p)
 	if len(kinds) == 0 {
@@ -67,6 +67,14 @@ func (t *trouble) plan(p sim.Point) sim.Fault {
 		}
 	}
 	return t.goesWrong(p, kind)
+}
+
+// delay holds some writes up a little, so that others come in between. That is nothing wrong yet.
+func (t *trouble) delay(p sim.Point) sim.Fault {
+	if p.End() || p.Function == "ingest" || !strings.Contains(p.Operation, "Put") && p.Operation != "TransactWriteItems" || t.r.IntN(8) > 0 {
+		return sim.Fault{}
+	}
+	return sim.Fault{Kind: sim.Slow, For: time.Duration(5+t.r.IntN(400)) * time.Millisecond}
 }
 
 const (
