@@ -13,7 +13,7 @@ import (
 
 // problem is something that was not as promised.
 type problem struct {
-	promise int // of DESIGN section 4
+	promise int // by its number in the package's words
 	text    string
 }
 

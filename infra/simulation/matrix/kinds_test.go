@@ -47,7 +47,8 @@ type failure struct {
 const forever = time.Hour
 
 var (
-	anyCall = []failure{{name: "throttle", kind: sim.Throttle, lasts: true}, {name: "unavailable", kind: sim.Unavailable, lasts: true},
+	anyCall = []failure{{name: "throttle", kind: sim.Throttle, lasts: true},
+		{name: "unavailable", kind: sim.Unavailable, lasts: true},
 		{name: "lost before", kind: sim.LostBefore, lasts: true}, {name: "slow", kind: sim.Slow}, {name: "die before", kind: sim.DieBefore}}
 	// A call without effect is the same before and after it, once and twice.
 	anyWrite = []failure{{name: "lost after once", kind: sim.LostAfter}, {name: "lost after", kind: sim.LostAfter, lasts: true},

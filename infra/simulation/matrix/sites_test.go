@@ -23,7 +23,10 @@ func siteOf(p place) callsite.Site {
 
 // unreached are the places which the code names and no run can come to, with the reason.
 var unreached = map[callsite.Site]string{
-	{Stage: "unify", Caller: "functions/unify.Unifier.Link", Function: "shared/aws/hub.Workspace.Commit", Service: "dynamodb", Operation: "TransactWriteItems"}: "a fragment whose links are noted as made moves no orders, which alone takes a transaction",
+	{
+		Stage: "unify", Caller: "functions/unify.Unifier.Link", Function: "shared/aws/hub.Workspace.Commit",
+		Service: "dynamodb", Operation: "TransactWriteItems",
+	}: "a fragment whose links are noted as made moves no orders, which alone takes a transaction",
 }
 
 // TestEverySiteIsReached: the themes come to every place from which a stage calls, but those that none can come to. A call

@@ -256,9 +256,12 @@ func operator(s *stand) {
 		m, _ := l[0].(map[string]any)
 		message = fmt.Sprint(m["id"])
 	}
-	for _, path := range []string{one + "/timeline", one + "/why?segment=newsletter", one + "/why?journey=gift", one + "/why?message=" + message,
-		one + "/why?segment=newsletter&at=" + s.Now().Add(-time.Hour).UTC().Format(time.RFC3339), one + "/tasks", "/v1/journeys", "/v1/journeys/gift/report",
-		"/v1/forecast", "/v1/deliveries?connection=shop&status=received", "/v1/deliveries", "/v1/deliveries?connection=shop&status=parked", "/v1/controls", "/v1/controls/history", "/v1/vouchers/ten", "/healthz"} {
+	for _, path := range []string{
+		one + "/timeline", one + "/tasks", one + "/why?segment=newsletter", one + "/why?journey=gift", one + "/why?message=" + message,
+		one + "/why?segment=newsletter&at=" + s.Now().Add(-time.Hour).UTC().Format(time.RFC3339),
+		"/v1/journeys", "/v1/journeys/gift/report", "/v1/forecast", "/v1/controls", "/v1/controls/history", "/v1/vouchers/ten", "/healthz",
+		"/v1/deliveries", "/v1/deliveries?connection=shop&status=received", "/v1/deliveries?connection=shop&status=parked",
+	} {
 		s.get(path)
 	}
 	l, _ := s.get("/v1/deliveries?connection=shop&status=parked")["deliveries"].([]any)

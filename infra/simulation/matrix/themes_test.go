@@ -162,6 +162,7 @@ func gifts(s *stand) {
 	m := s.mail("lan@example.vn")
 	s.tells(s.Cloud.Outbox().Open(m.ID))
 	s.visit(http.MethodGet, s.link(m, 0))
-	s.shop("orders/create", "o1", s.recent(order(1, 24, "lan@example.vn", consented(1, "Lan", "lan@example.vn"), 405_000, `,"discount_codes":[{"code":"TEN-1","amount":"45000","type":"percentage"},{"code":"OWN-1","amount":"0","type":"percentage"}]`)))
+	codes := `,"discount_codes":[{"code":"TEN-1","amount":"45000","type":"percentage"},{"code":"OWN-1","amount":"0","type":"percentage"}]`
+	s.shop("orders/create", "o1", s.recent(order(1, 24, "lan@example.vn", consented(1, "Lan", "lan@example.vn"), 405_000, codes)))
 	s.visit(http.MethodPost, unsubscribe(m))
 }

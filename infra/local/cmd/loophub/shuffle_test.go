@@ -16,7 +16,7 @@ import (
 
 var (
 	seed  = flag.Uint64("seed", 1, "of the first shuffled story")
-	times = flag.Int("stories", 6, "shuffled stories")
+	times = flag.Int("stories", 3, "shuffled stories")
 )
 
 // people are whom the story is about, by how one asks for them.
