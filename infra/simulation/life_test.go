@@ -95,8 +95,9 @@ func (w *world) populate(t *town) {
 		case w.chance(.3):
 			known = 2
 		}
+		born := w.Now().Add(-time.Hour)
 		for k := range known {
-			c := &shop.Customer{ID: int64(100 + 10*n + k), Email: p.email, First: p.name, Born: w.Now().Add(-time.Hour), Updated: w.Now().Add(-time.Hour)}
+			c := &shop.Customer{ID: int64(100 + 10*n + k), Email: p.email, First: p.name, Born: born, Updated: born}
 			if k == 0 {
 				c.Phone = p.phone
 			}
@@ -208,7 +209,8 @@ func (w *world) drama(t *town) (actions int) {
 // buys places an order, at times with a voucher from a mail.
 func (w *world) buys(t *town, p *person, at time.Duration, now time.Time) {
 	w.names++
-	o := &shop.Order{ID: int64(5000 + w.names), Email: p.email, First: p.name, Total: int64(10+w.r.IntN(90)) * 1000, Placed: now, Updated: now}
+	o := &shop.Order{ID: int64(5000 + w.names), Email: p.email, First: p.name, Total: int64(10+w.r.IntN(90)) * 1000,
+		Placed: now, Updated: now}
 	if len(p.records) > 0 && w.chance(.85) {
 		o.Customer = p.records[w.r.IntN(len(p.records))]
 	} else if p.phone != "" && w.chance(.5) {
