@@ -47,11 +47,13 @@ func (c *checking) counted(members []profile.ID, told map[string][]events.Fact) 
 		}
 		sent := attribution.Sent{ID: m.ID, Fragment: m.Fragment, Journey: m.Journey, Variant: m.Variant, Template: m.Template,
 			Connection: m.Connection, At: m.Claimed, Voucher: m.Voucher.Code, Unknown: m.Is(message.Unknown)}
-		p.Messages = append(p.Messages, attribution.Message{Sent: sent, Engagement: attribution.Fold(told[string(m.Fragment)+"."+m.ID])})
+		became := attribution.Fold(told[string(m.Fragment)+"."+m.ID])
+		p.Messages = append(p.Messages, attribution.Message{Sent: sent, Engagement: became})
 	}
 	for _, e := range c.now.Entries {
 		if slices.Contains(members, e.Fragment) {
-			p.Entries = append(p.Entries, attribution.Entry{ID: e.ID, Fragment: e.Fragment, Journey: e.Journey, Variant: e.Variant(), At: e.Began, Goal: e.Goal})
+			p.Entries = append(p.Entries, attribution.Entry{ID: e.ID, Fragment: e.Fragment, Journey: e.Journey, Variant: e.Variant(),
+				At: e.Began, Goal: e.Goal})
 		}
 	}
 	since, any := p.Since()
@@ -68,7 +70,8 @@ func (c *checking) counted(members []profile.ID, told map[string][]events.Fact) 
 	}
 	for _, code := range p.Codes() {
 		if i := c.now.Issued[code]; i.To.At > 0 && slices.Contains(members, i.To.Fragment) {
-			p.Issues = append(p.Issues, attribution.Issue{Code: code, Fragment: i.To.Fragment, Journey: i.To.Journey, Variant: i.To.Variant, At: i.To.At})
+			p.Issues = append(p.Issues, attribution.Issue{Code: code, Fragment: i.To.Fragment, Journey: i.To.Journey,
+				Variant: i.To.Variant, At: i.To.At})
 		}
 	}
 	return p

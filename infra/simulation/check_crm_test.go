@@ -72,7 +72,8 @@ func (c *checking) known(record, field string, value events.Value) bool {
 	// We may have written the same there, before or after.
 	for _, l := range c.now.Ledgers {
 		for _, w := range l.Fields {
-			if w.Value == value.String() || slices.ContainsFunc(w.Before, func(p writeback.Past) bool { return p.Value == value.String() }) {
+			was := func(p writeback.Past) bool { return p.Value == value.String() }
+			if w.Value == value.String() || slices.ContainsFunc(w.Before, was) {
 				return true
 			}
 		}
@@ -127,7 +128,8 @@ func (c *checking) attemptsGoOn() {
 		}
 		ours := func(what string) bool { return what == "crm|"+string(l.Fragment) }
 		if !c.waits("writeback", later(time.UnixMilli(next), c.Now()), ours) {
-			c.wrong(1, "the CRM's contact of %s has %v pending, and nobody goes on with it", l.Fragment, slices.Sorted(maps.Keys(l.Pending)))
+			pending := slices.Sorted(maps.Keys(l.Pending))
+			c.wrong(1, "the CRM's contact of %s has %v pending, and nobody goes on with it", l.Fragment, pending)
 		}
 	}
 }
@@ -164,8 +166,8 @@ func (c *checking) holds(group []profile.Fragment, wanted writeback.Wanted, cont
 		if value == "" && ledger.Fields[name].At == 0 {
 			continue // what we never wrote is not ours to clear
 		}
-		c.wrong(2, "the CRM's field %s of %s is %q, and should be %q; the ledger has %q, trouble %+v", name, cmp.Or(contact.Properties["email"], contact.ID), is, value,
-			ledger.Fields[name].Value, ledger.Trouble)
+		c.wrong(2, "the CRM's field %s of %s is %q, and should be %q; the ledger has %q, trouble %+v", name,
+			cmp.Or(contact.Properties["email"], contact.ID), is, value, ledger.Fields[name].Value, ledger.Trouble)
 	}
 }
 
@@ -183,7 +185,8 @@ func (c *checking) beside(group []profile.Fragment) segment.Beside {
 	}
 	b := segment.Beside{Segments: profile.InSegments(kept), Outcome: segment.Outcome{Count: outcome.Orders, Net: outcome.Net}}
 	if o := outcome.Campaign; o != nil {
-		b.Campaign = segment.Campaign{Journey: o.Journey, Variant: o.Variant, Template: o.Template, Result: o.Result, At: time.UnixMilli(o.At)}
+		b.Campaign = segment.Campaign{Journey: o.Journey, Variant: o.Variant, Template: o.Template, Result: o.Result,
+			At: time.UnixMilli(o.At)}
 	}
 	return b
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"loophub/events"
+	"loophub/functions/unify/unifytest"
 	"loophub/infra/local/ses"
 	"loophub/shared/message"
 	"loophub/shared/profile"
@@ -45,12 +46,13 @@ func (c *checking) mailsAndMessages() {
 		}
 	}
 	for k, m := range c.now.Messages {
+		ours := func(what string) bool { return what == strings.Replace(k, "#", "|", 1) }
 		switch {
 		case m.Is(message.Sent) && len(mails[k]) == 0:
 			c.wrong(4, "the message %s is said to be sent, and there is no mail", k)
 		case m.Is(message.Requested), m.Is(message.Claimed):
 			c.wrong(1, "the message %s is %s, and nobody goes on with it", k, cmp.Or(m.Status, message.Requested))
-		case m.Is(message.Waiting) && !c.waits("message", time.UnixMilli(m.Until), func(what string) bool { return what == strings.Replace(k, "#", "|", 1) }):
+		case m.Is(message.Waiting) && !c.waits("message", time.UnixMilli(m.Until), ours):
 			c.wrong(1, "the message %s waits for %s (%s), and nobody tells it", k, clock(time.UnixMilli(m.Until)), m.Reason)
 		}
 	}
@@ -120,9 +122,10 @@ func (c *checking) journeysGoOn() {
 		if !e.Open() || e.Due == 0 {
 			continue
 		}
-		what := fmt.Sprintf("entry|%s|%s|%s", e.Fragment, e.Journey, e.ID)
-		if !c.waits("journey", later(time.UnixMilli(e.Due), c.Now()), func(w string) bool { return w == what }) || e.Due < c.Now().Add(-late).UnixMilli() {
-			c.wrong(1, "the entry %s waits for %s, and nobody wakes it", k, clock(time.UnixMilli(e.Due)))
+		due := time.UnixMilli(e.Due)
+		ours := func(what string) bool { return what == fmt.Sprintf("entry|%s|%s|%s", e.Fragment, e.Journey, e.ID) }
+		if !c.waits("journey", later(due, c.Now()), ours) || due.Before(c.Now().Add(-late)) {
+			c.wrong(1, "the entry %s waits for %s, and nobody wakes it", k, clock(due))
 		}
 	}
 	if len(c.Workspace.Journeys) == 0 || c.quiet() {
@@ -135,8 +138,9 @@ func (c *checking) journeysGoOn() {
 		}
 		v := c.view(group)
 		news := func(t turn) bool {
-			return t.kind == events.SegmentEntered && t.Segment == "buyers" && (t.Cause == events.ByChange || t.Cause == events.ByTime) &&
-				slices.Contains(ids(group), profile.ID(t.Fragment))
+			happened := t.Cause == events.ByChange || t.Cause == events.ByTime
+			mine := slices.Contains(ids(group), profile.ID(t.Fragment))
+			return mine && happened && t.kind == events.SegmentEntered && t.Segment == "buyers"
 		}
 		if v.Orders > 0 && !in["second-cup"] && slices.ContainsFunc(c.memberships, news) {
 			c.wrong(1, "%s became a buyer, and never entered second-cup", group[0].ID)
@@ -239,11 +243,10 @@ func (c *checking) consentIsRespected() {
 			if !m.Is(message.Sent) && !m.Is(message.Unknown) || !at.After(from.at) || at.After(to.at) {
 				continue
 			}
-			why := stopped(before.Profiles.Fragments, before.Profiles.Identities, m.Fragment, c.rules)
-			if why == "" || !slices.Equal(before.Profiles.Fragments[m.Fragment].Profile(), after.Profiles.Fragments[m.Fragment].Profile()) {
-				continue
-			}
-			if c.granted(before.Facts, after.Facts, before.Profiles.Fragments[m.Fragment].Profile()) {
+			who := before.Profiles.Fragments[m.Fragment].Profile()
+			why := stopped(before.Profiles, m.Fragment, c.rules)
+			same := slices.Equal(who, after.Profiles.Fragments[m.Fragment].Profile())
+			if why == "" || !same || c.granted(before.Facts, after.Facts, who) {
 				continue
 			}
 			c.wrong(4, "the message %s was sent at %s, though its recipient had %s at %s", m.ID, clock(at), why, clock(from.at))
@@ -287,22 +290,28 @@ func (c *checking) granted(before, after map[string]events.Fact, members []profi
 }
 
 // stopped says why nobody may write to whom a fragment belongs; "" where somebody may.
-func stopped(fragments map[profile.ID]profile.Fragment, identities map[string]profile.Identity, id profile.ID, rules profile.Rules) string {
-	f, there := fragments[id]
+func stopped(at unifytest.Rest, id profile.ID, rules profile.Rules) string {
+	f, there := at.Fragments[id]
 	if !there || len(f.Pending) > 0 {
 		return ""
 	}
 	var group []profile.Fragment
 	for _, m := range f.Profile() {
-		g, there := fragments[m]
+		g, there := at.Fragments[m]
 		if !there || !slices.Equal(g.Profile(), f.Profile()) {
 			return ""
 		}
 		group = append(group, g)
 	}
-	v := profile.Combine(group, identities, rules.Limits)
+	v := profile.Combine(group, at.Identities, rules.Limits)
+	addresses := 0
+	for _, i := range v.Identities {
+		if i.Kind == profile.Email {
+			addresses++
+		}
+	}
 	for _, subject := range []string{profile.Bounced, profile.Complained} {
-		if v.Consent[subject].Withdrawn > 0 && len(v.Identities) == 1 {
+		if v.Consent[subject].Withdrawn > 0 && addresses == 1 {
 			return subject
 		}
 	}

@@ -47,8 +47,12 @@ func (w *world) check() []problem {
 			return append(all, problem{2, err.Error()})
 		}
 		c := &checking{world: w, town: t, now: r, memberships: w.turns(t.ID())}
-		for _, hold := range []func(){c.nothingLost, c.profilesAreRecounted, c.membershipsHold, c.mailsAndMessages, c.onePerCause, c.vouchersOnce,
-			c.journeysGoOn, c.sendsAreAllowed, c.consentIsRespected, c.farewellsAreKept, c.countersAreRecounted, c.noLoop, c.crmHolds} {
+		for _, hold := range []func(){
+			c.nothingLost, c.farewellsAreKept, // 1, and of what can't be read 6
+			c.profilesAreRecounted, c.membershipsHold, c.countersAreRecounted, // 2 and 3
+			c.mailsAndMessages, c.onePerCause, c.vouchersOnce, c.journeysGoOn, c.sendsAreAllowed, c.consentIsRespected, // 4
+			c.noLoop, c.crmHolds, // 5
+		} {
 			hold()
 		}
 		all = append(all, c.problems...)

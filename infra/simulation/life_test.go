@@ -95,8 +95,9 @@ func (w *world) populate(t *town) {
 		case w.chance(.3):
 			known = 2
 		}
+		born := w.Now().Add(-time.Hour)
 		for k := range known {
-			c := &shop.Customer{ID: int64(100 + 10*n + k), Email: p.email, First: p.name, Born: w.Now().Add(-time.Hour), Updated: w.Now().Add(-time.Hour)}
+			c := &shop.Customer{ID: int64(100 + 10*n + k), Email: p.email, First: p.name, Born: born, Updated: born}
 			if k == 0 {
 				c.Phone = p.phone
 			}
@@ -173,8 +174,8 @@ func (w *world) act(t *town, at time.Duration) {
 	}
 }
 
-// drama is what seldom comes about by chance: somebody gets mail, wants no more of it, and goes on buying; or several
-// people buy for the first time at once.
+// drama is what seldom comes about by chance: somebody gets mail, wants no more of it, and goes on buying; several people
+// buy for the first time at once; whose mail comes back goes on buying.
 func (w *world) drama(t *town) (actions int) {
 	hour := w.between(time.Hour, 2*time.Hour)
 	switch w.r.IntN(3) {
@@ -195,6 +196,12 @@ func (w *world) drama(t *town) (actions int) {
 			w.buys(t, p, at, w.Now().Add(at).Truncate(time.Millisecond))
 		}
 		return len(t.people)
+	case 2:
+		p := t.people[1]
+		for _, at := range []time.Duration{hour, hour + 4*time.Hour, hour + 8*time.Hour} {
+			w.buys(t, p, at, w.Now().Add(at).Truncate(time.Millisecond))
+		}
+		return 3
 	}
 	return 0
 }
@@ -202,14 +209,15 @@ func (w *world) drama(t *town) (actions int) {
 // buys places an order, at times with a voucher from a mail.
 func (w *world) buys(t *town, p *person, at time.Duration, now time.Time) {
 	w.names++
-	o := &shop.Order{ID: int64(5000 + w.names), Email: p.email, First: p.name, Total: int64(10+w.r.IntN(90)) * 1000, Placed: now, Updated: now}
+	o := &shop.Order{ID: int64(5000 + w.names), Email: p.email, First: p.name, Total: int64(10+w.r.IntN(90)) * 1000,
+		Placed: now, Updated: now}
 	if len(p.records) > 0 && w.chance(.85) {
 		o.Customer = p.records[w.r.IntN(len(p.records))]
 	} else if p.phone != "" && w.chance(.5) {
 		o.Phone = p.phone
 	}
 	if w.chance(.25) { // of a mail, if there is one by then; else of nobody
-		o.Code = fmt.Sprintf("%s-%03d", upper(t.ID()), w.r.IntN(12))
+		o.Code = fmt.Sprintf("%s-%03d", upper(t.ID()), w.r.IntN(7))
 	}
 	p.orders = append(p.orders, o)
 	w.tell(t, p, t.Order(*o), at)

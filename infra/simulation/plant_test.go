@@ -140,7 +140,8 @@ func build(t *testing.T, m *mistake) string {
 // lives has a binary let worlds live, up to the first that finds something.
 func lives(t *testing.T, binary string, n int) (string, error) {
 	t.Helper()
-	c := exec.CommandContext(t.Context(), binary, "-test.run", "^TestWorlds$", "-first", "-worlds", fmt.Sprint(n), "-seed", fmt.Sprint(*seed))
+	args := []string{"-test.run", "^TestWorlds$", "-first", "-worlds", fmt.Sprint(n), "-seed", fmt.Sprint(*seed)}
+	c := exec.CommandContext(t.Context(), binary, args...)
 	c.Env = append(os.Environ(), "GOMAXPROCS=1")
 	out, err := c.CombinedOutput()
 	return string(out), err

@@ -43,14 +43,15 @@ func (t *trouble) plan(p sim.Point) sim.Fault {
 	if t.worn(p) {
 		return sim.Fault{}
 	}
-	if t.left > 0 && p.Time.Before(t.until) && p.Function == t.row.Function && p.Service == t.row.Service && p.Operation == t.row.Operation {
+	same := p.Function == t.row.Function && p.Service == t.row.Service && p.Operation == t.row.Operation
+	if t.left > 0 && same && p.Time.Before(t.until) {
 		t.left--
 		return t.goesWrong(p, t.kind)
 	}
 	t.seen[p.Function+p.Operation]++
 	t.gap--
 	if t.gap > 0 && (!outside(p) || t.r.IntN(5) > 0) || t.common(p) && t.r.IntN(5) > 0 {
-		return sim.Fault{}
+		return t.delay(p)
 	}
 	kinds := t.kinds(p)
 	if len(kinds) == 0 {
@@ -67,6 +68,15 @@ func (t *trouble) plan(p sim.Point) sim.Fault {
 		}
 	}
 	return t.goesWrong(p, kind)
+}
+
+// delay holds some writes up a little, so that others come in between. That is nothing wrong yet.
+func (t *trouble) delay(p sim.Point) sim.Fault {
+	writes := strings.Contains(p.Operation, "Put") || p.Operation == "TransactWriteItems"
+	if !writes || p.Function == "ingest" || t.r.IntN(8) > 0 {
+		return sim.Fault{}
+	}
+	return sim.Fault{Kind: sim.Slow, For: time.Duration(5+t.r.IntN(400)) * time.Millisecond}
 }
 
 const (
@@ -120,7 +130,8 @@ func (t *trouble) kinds(p sim.Point) []sim.Kind {
 	if t.deaths() == 0 && len(t.happened) > 1 {
 		return []sim.Kind{sim.DieBefore, sim.DieAfter}
 	}
-	l := []sim.Kind{sim.Throttle, sim.Unavailable, sim.LostBefore, sim.LostAfter, sim.LostAfter, sim.Slow, sim.DieBefore, sim.DieAfter, sim.DieAfter}
+	l := []sim.Kind{sim.Throttle, sim.Unavailable, sim.LostBefore, sim.LostAfter, sim.LostAfter, sim.Slow,
+		sim.DieBefore, sim.DieAfter, sim.DieAfter}
 	if slices.Contains(batches, p.Operation) {
 		l = append(l, sim.Partial, sim.Partial, sim.Partial)
 	}
@@ -144,7 +155,7 @@ func (t *trouble) deaths() (n int) {
 func (t *trouble) String() string {
 	var b strings.Builder
 	for _, m := range t.happened {
-		fmt.Fprintf(&b, "  %s %s %s:%s %s: %s\n", m.Time.Format("15:04:05.000"), m.Function, m.Service, m.Operation, m.Site, m.Kind)
+		fmt.Fprintf(&b, "  %s %s %s:%s %s: %s\n", clock(m.Time), m.Function, m.Service, m.Operation, m.Site, m.Kind)
 	}
 	return b.String()
 }

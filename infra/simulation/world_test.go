@@ -29,7 +29,8 @@ type kind struct {
 }
 
 var (
-	profiles = kind{name: "profiles", without: []string{"journeys", "templates", "vouchers", "destinations", "policies"}, people: 6, actions: 18, hours: 14}
+	profiles = kind{name: "profiles", without: []string{"journeys", "templates", "vouchers", "destinations", "policies"},
+		people: 6, actions: 18, hours: 14}
 	messages = kind{name: "messages", without: []string{"destinations"}, people: 5, actions: 8, hours: 14}
 	crm      = kind{name: "the CRM", without: []string{"journeys", "templates", "vouchers"}, people: 5, actions: 9, hours: 14}
 	whole    = kind{name: "everything", people: 5, actions: 5, hours: 14}
@@ -103,9 +104,10 @@ func live(t *testing.T, seed uint64, change func(*sim.Config)) (w *world, proble
 		w.outside.App = "4712" // the ledger alone can recognise our own changes
 	}
 	w.trouble = newTrouble(seed)
-	config := sim.Config{Seed: seed, Start: begins.Add(time.Duration(r.IntN(24*60)) * time.Minute), Template: snapshot.Template(), Outside: w.outside.Hosts(),
-		Plan: w.trouble.plan, Wake: w.wake, Steps: 40_000, Patience: 5 * time.Minute,
-		Options: local.Options{Handlers: w.outside.Handlers(), Front: shop.Address + "/", Tail: w.note, Shards: 1 + r.IntN(3)}, Unplaced: true}
+	start := begins.Add(time.Duration(r.IntN(24*60)) * time.Minute)
+	config := sim.Config{Seed: seed, Start: start, Template: snapshot.Template(),
+		Outside: w.outside.Hosts(), Plan: w.trouble.plan, Wake: w.wake, Unplaced: true, Steps: 40_000, Patience: 5 * time.Minute,
+		Options: local.Options{Handlers: w.outside.Handlers(), Front: shop.Address + "/", Tail: w.note, Shards: 1 + r.IntN(3)}}
 	if change != nil {
 		change(&config)
 	}
@@ -175,7 +177,8 @@ func (w *world) home() bool {
 }
 
 // queues of the template, by logical id, but for that of dead letters.
-var queues = []string{"SpillQueue", "RetryQueue", "SegmentQueue", "JourneyQueue", "MessageQueue", "AttributionQueue", "WritebackQueue"}
+var queues = []string{"SpillQueue", "RetryQueue", "SegmentQueue", "JourneyQueue", "MessageQueue", "AttributionQueue",
+	"WritebackQueue"}
 
 // wake is when the minute's sweep has something to do.
 func (w *world) wake() (time.Time, bool) {

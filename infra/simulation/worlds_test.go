@@ -75,11 +75,12 @@ func one(t *testing.T, seed uint64) {
 			sent += d.times
 		}
 	}
-	if sent < leastDeliveries || people < leastPeople || len(w.trouble.happened) < leastFaults || w.trouble.deaths() < leastDeaths {
-		t.Errorf("the world is too quiet: %d deliveries, %d people, %d faults, %d deaths", sent, people, len(w.trouble.happened), w.trouble.deaths())
+	faults, deaths := len(w.trouble.happened), w.trouble.deaths()
+	if sent < leastDeliveries || people < leastPeople || faults < leastFaults || deaths < leastDeaths {
+		t.Errorf("the world is too quiet: %d deliveries, %d people, %d faults, %d deaths", sent, people, faults, deaths)
 	}
 	t.Logf("%s: %d deliveries, %d people, %d calls, %d faults, %d deaths, %d mails", w.kind.name, sent, people, len(w.Points()),
-		len(w.trouble.happened), w.trouble.deaths(), len(w.Cloud.Outbox().Mails()))
+		faults, deaths, len(w.Cloud.Outbox().Mails()))
 	if t.Failed() { // once more, to see from where in the code the calls came that went wrong
 		again, _ := live(t, seed, func(c *sim.Config) { c.Unplaced = false })
 		t.Logf("what went wrong in it:\n%s", again.trouble)

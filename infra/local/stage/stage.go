@@ -37,8 +37,8 @@ import (
 
 // wirings are the functions of the template.
 var wirings = map[string]func(deps.Deps) (awslambda.Handler, error){
-	"ingest": ingest.New, "unify": unify.New, "publish": publish.New, "segment": segment.New, "journey": journey.New, "message": message.New,
-	"attribution": attribution.New, "writeback": writeback.New, "links": links.New, "api": api.New, "sweep": sweep.New,
+	"ingest": ingest.New, "unify": unify.New, "publish": publish.New, "segment": segment.New,
+	"journey": journey.New, "message": message.New, "attribution": attribution.New, "writeback": writeback.New, "links": links.New, "api": api.New, "sweep": sweep.New,
 }
 
 // Names are the stages of the template, sorted.

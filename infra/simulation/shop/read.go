@@ -51,9 +51,10 @@ type Rest struct {
 // Read reads the tables of the cloud straight, without a call.
 func (s *Shop) Read() (Rest, error) {
 	r := Rest{Inbox: map[delivery.Key]Stored{}, Facts: map[string]events.Fact{}, Profiles: unifytest.NewRest(),
-		Memberships: map[profile.ID]profile.Memberships{}, Messages: map[string]message.Message{}, Sends: map[profile.ID]message.Sends{},
-		Entries: map[string]journey.Entry{}, Heads: map[string]journey.Head{}, Used: map[string]journey.Assignment{}, Free: map[string]bool{},
-		Issued: map[string]hub.Issued{}, Credits: map[profile.ID]attribution.Credits{}, Counters: attribution.Counts{},
+		Memberships: map[profile.ID]profile.Memberships{}, Messages: map[string]message.Message{},
+		Sends: map[profile.ID]message.Sends{}, Entries: map[string]journey.Entry{}, Heads: map[string]journey.Head{},
+		Used: map[string]journey.Assignment{}, Free: map[string]bool{}, Issued: map[string]hub.Issued{},
+		Credits: map[profile.ID]attribution.Credits{}, Counters: attribution.Counts{},
 		Ledgers: map[profile.ID]writeback.Ledger{}, Records: map[string]profile.ID{}}
 	for _, item := range s.Cloud.Table("InboxTable").Items() {
 		if err := r.delivery(s.id, item); err != nil {

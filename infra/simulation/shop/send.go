@@ -17,6 +17,9 @@ import (
 	"loophub/infra/local/stage"
 )
 
+// object is a JSON object.
+type object = map[string]any
+
 // Delivery is a webhook as a system sends it, over and over until it is acknowledged.
 type Delivery struct {
 	What       string // for people
@@ -93,19 +96,23 @@ type Customer struct {
 	Born, Updated time.Time
 }
 
-func (c Customer) body() map[string]any {
-	b := map[string]any{"id": c.ID, "email": c.Email, "first_name": c.First, "last_name": c.Last, "state": "enabled", "tags": c.Tags,
+func (c Customer) body() object {
+	b := object{"id": c.ID, "email": c.Email, "first_name": c.First, "last_name": c.Last, "state": "enabled", "tags": c.Tags,
 		"created_at": stamp(c.Born), "updated_at": stamp(c.Updated), "verified_email": true, "currency": "VND"}
 	if c.Phone != "" {
 		b["phone"] = c.Phone
 	}
 	if c.City != "" {
-		b["default_address"] = map[string]any{"city": c.City, "country_code": "VN"}
+		b["default_address"] = object{"city": c.City, "country_code": "VN"}
 	}
 	if c.Consent != "" {
-		b["email_marketing_consent"] = map[string]any{"state": c.Consent, "opt_in_level": "single_opt_in", "consent_updated_at": stamp(c.ConsentAt)}
+		b["email_marketing_consent"] = c.consent()
 	}
 	return b
+}
+
+func (c Customer) consent() object {
+	return object{"state": c.Consent, "opt_in_level": "single_opt_in", "consent_updated_at": stamp(c.ConsentAt)}
 }
 
 // Customer tells of a customer's record.
@@ -119,8 +126,8 @@ func (s *Shop) Customer(c Customer) Delivery {
 
 // Consent tells what a customer says of marketing by e-mail.
 func (s *Shop) Consent(c Customer) Delivery {
-	return s.shopify("customers_email_marketing_consent/update", fmt.Sprintf("consent of %d: %s", c.ID, c.Consent), map[string]any{"customer_id": c.ID,
-		"email_address": c.Email, "email_marketing_consent": map[string]any{"state": c.Consent, "opt_in_level": "single_opt_in", "consent_updated_at": stamp(c.ConsentAt)}})
+	return s.shopify("customers_email_marketing_consent/update", fmt.Sprintf("consent of %d: %s", c.ID, c.Consent),
+		object{"customer_id": c.ID, "email_address": c.Email, "email_marketing_consent": c.consent()})
 }
 
 // Order is an order as the shop knows it at a moment.
@@ -147,9 +154,9 @@ func (s *Shop) Order(o Order) Delivery {
 	case o.Updated.Equal(o.Placed):
 		topic = "orders/create"
 	}
-	b := map[string]any{"id": o.ID, "currency": "VND", "total_price": strconv.FormatInt(o.Total, 10), "created_at": stamp(o.Placed),
-		"processed_at": stamp(o.Placed), "updated_at": stamp(o.Updated), "name": fmt.Sprintf("#%d", o.ID), "financial_status": "paid",
-		"source_name": "web", "test": false, "cancelled_at": nil}
+	b := object{"id": o.ID, "currency": "VND", "total_price": strconv.FormatInt(o.Total, 10), "name": fmt.Sprintf("#%d", o.ID),
+		"created_at": stamp(o.Placed), "processed_at": stamp(o.Placed), "updated_at": stamp(o.Updated), "cancelled_at": nil,
+		"financial_status": "paid", "source_name": "web", "test": false}
 	if o.Email != "" {
 		b["email"] = o.Email
 	}
@@ -157,24 +164,26 @@ func (s *Shop) Order(o Order) Delivery {
 		b["phone"] = o.Phone
 	}
 	if o.First != "" {
-		b["billing_address"] = map[string]any{"first_name": o.First}
+		b["billing_address"] = object{"first_name": o.First}
 	}
 	if c := o.Customer; c != nil {
-		b["customer"] = map[string]any{"id": c.ID, "email": c.Email, "first_name": c.First, "last_name": c.Last, "created_at": stamp(c.Born)}
+		b["customer"] = object{"id": c.ID, "email": c.Email, "first_name": c.First, "last_name": c.Last,
+			"created_at": stamp(c.Born)}
 	}
 	if !o.Cancelled.IsZero() {
 		b["cancelled_at"] = stamp(o.Cancelled)
 	}
 	if o.Code != "" {
-		b["discount_codes"] = []any{map[string]any{"code": o.Code, "amount": "1000", "type": "fixed_amount"}}
+		b["discount_codes"] = []any{object{"code": o.Code, "amount": "1000", "type": "fixed_amount"}}
 	}
 	return s.shopify(topic, fmt.Sprintf("order %d", o.ID), b)
 }
 
 // Product tells of a product: it concerns nobody.
 func (s *Shop) Product(id int64, updated time.Time) Delivery {
-	return s.shopify("products/update", fmt.Sprintf("product %d", id), map[string]any{"id": id, "title": fmt.Sprintf("Trà %d", id), "status": "active",
-		"vendor": "Trà Sen", "product_type": "tea", "created_at": stamp(updated.Add(-time.Hour)), "updated_at": stamp(updated), "variants": []any{}})
+	return s.shopify("products/update", fmt.Sprintf("product %d", id), object{"id": id, "title": fmt.Sprintf("Trà %d", id),
+		"status": "active", "vendor": "Trà Sen", "product_type": "tea", "variants": []any{},
+		"created_at": stamp(updated.Add(-time.Hour)), "updated_at": stamp(updated)})
 }
 
 // Again is the same body under an id of its own, as a shop sends it that was asked to by two apps.
@@ -190,28 +199,29 @@ func (s *Shop) Again(d Delivery) Delivery {
 
 // Refund tells of a refund of an order.
 func (s *Shop) Refund(id, order, amount int64, at time.Time) Delivery {
-	money := map[string]any{"shop_money": map[string]any{"amount": strconv.FormatInt(amount, 10), "currency_code": "VND"}}
-	return s.shopify("refunds/create", fmt.Sprintf("refund %d of order %d", id, order), map[string]any{"id": id, "order_id": order,
+	minor := strconv.FormatInt(amount, 10)
+	money := object{"shop_money": object{"amount": minor, "currency_code": "VND"}}
+	return s.shopify("refunds/create", fmt.Sprintf("refund %d of order %d", id, order), object{"id": id, "order_id": order,
 		"created_at": stamp(at), "processed_at": stamp(at),
-		"transactions":      []any{map[string]any{"id": id*10 + 1, "amount": strconv.FormatInt(amount, 10), "currency": "VND", "kind": "refund", "status": "success"}},
-		"refund_line_items": []any{map[string]any{"id": id*10 + 2, "quantity": 1, "subtotal_set": money}}})
+		"transactions":      []any{object{"id": id*10 + 1, "amount": minor, "currency": "VND", "kind": "refund", "status": "success"}},
+		"refund_line_items": []any{object{"id": id*10 + 2, "quantity": 1, "subtotal_set": money}}})
 }
 
 // Junk is something that nobody can read, signed as it should be: of the n-th kind.
 func (s *Shop) Junk(n int) Delivery {
 	kinds := []func() Delivery{
 		func() Delivery { return s.shopifyRaw("orders/create", "no JSON", []byte(`{"id": 5, "total_price": `)) },
-		func() Delivery { return s.shopify("themes/publish", "an unknown topic", map[string]any{"id": 7}) },
+		func() Delivery { return s.shopify("themes/publish", "an unknown topic", object{"id": 7}) },
 		func() Delivery {
-			return s.shopify("orders/create", "no id", map[string]any{"currency": "VND", "total_price": "5000"})
+			return s.shopify("orders/create", "no id", object{"currency": "VND", "total_price": "5000"})
 		},
 		func() Delivery {
-			return s.shopify("customers/update", "a customer without a time", map[string]any{"id": 9})
+			return s.shopify("customers/update", "a customer without a time", object{"id": 9})
 		},
 		func() Delivery { return s.shopifyRaw("orders/create", "a list", []byte(`[1,2,3]`)) },
 		func() Delivery {
-			return s.shopify("orders/create", "an impossible amount", map[string]any{"id": 900000 + n, "currency": "VND", "total_price": "12.345678",
-				"created_at": "2026-01-01T00:00:00Z", "updated_at": "2026-01-01T00:00:00Z"})
+			return s.shopify("orders/create", "an impossible amount", object{"id": 900000 + n, "currency": "VND",
+				"total_price": "12.345678", "created_at": "2026-01-01T00:00:00Z", "updated_at": "2026-01-01T00:00:00Z"})
 		},
 	}
 	d := kinds[n%len(kinds)]()
@@ -219,7 +229,7 @@ func (s *Shop) Junk(n int) Delivery {
 	return d
 }
 
-func (s *Shop) shopify(topic, what string, body map[string]any) Delivery {
+func (s *Shop) shopify(topic, what string, body object) Delivery {
 	b, err := json.Marshal(body)
 	if err != nil {
 		panic(fmt.Errorf("encoding %s: %w", what, err)) // it holds texts, numbers and maps
@@ -259,7 +269,8 @@ func (s *Shop) Echoes() ([]Delivery, error) {
 	var out []Delivery
 	for _, r := range l {
 		s.serial++
-		out = append(out, Delivery{What: fmt.Sprintf("webhook %d of the CRM", s.serial), Connection: "crm", URL: r.URL, Header: r.Header, Body: r.Body})
+		what := fmt.Sprintf("webhook %d of the CRM", s.serial)
+		out = append(out, Delivery{What: what, Connection: "crm", URL: r.URL, Header: r.Header, Body: r.Body})
 	}
 	return out, nil
 }

@@ -1,5 +1,5 @@
-// Package shop puts the whole of Loophub with a shop or two onto a local cloud: the stages, a workspace, a CRM. It makes what
-// a shop's systems send, and reads what became of it, straight off the tables.
+// Package shop puts the whole of Loophub with a shop or two onto a local cloud: the stages, a workspace, a CRM. It
+// makes what a shop's systems send, and reads what became of it, straight off the tables.
 package shop
 
 import (
@@ -147,7 +147,7 @@ type Shop struct {
 }
 
 // codes is how many voucher codes a shop uploads.
-const codes = 12
+const codes = 7
 
 // Open puts a shop onto a cloud: its definition, secrets and voucher codes, and an account at HubSpot.
 // Without are parts of the definition to do without.
@@ -156,7 +156,8 @@ func Open(ctx context.Context, c *local.Cloud, o *Outside, id string, without ..
 	if err != nil {
 		return nil, fmt.Errorf("applying the shop's definition: %w", err)
 	}
-	s := &Shop{Cloud: c, Workspace: w, Token: stage.Token(id), id: id, sources: map[string]connector.Source{}, ranks: map[string]int{}}
+	s := &Shop{Cloud: c, Workspace: w, Token: stage.Token(id), id: id,
+		sources: map[string]connector.Source{}, ranks: map[string]int{}}
 	if err := s.connect(); err != nil {
 		return nil, err
 	}
@@ -202,8 +203,9 @@ func (s *Shop) account(ctx context.Context, o *Outside) error {
 	if err := stage.Writer(s.Cloud).SetCredentials(ctx, s.id, "crm", map[string]string{"access_token": token}); err != nil {
 		return fmt.Errorf("storing credentials: %w", err)
 	}
-	config := simulator.Config{Token: token, App: cmp.Or(o.App, s.Workspace.Connections["crm"].Settings["app_id"]), Secret: stage.Secret, Hook: s.hook("crm"),
-		Properties: slices.Sorted(maps.Keys(s.Workspace.Destinations["crm"].Properties)), Now: o.Now}
+	config := simulator.Config{Token: token, App: cmp.Or(o.App, s.Workspace.Connections["crm"].Settings["app_id"]),
+		Secret: stage.Secret, Hook: s.hook("crm"), Now: o.Now,
+		Properties: slices.Sorted(maps.Keys(s.Workspace.Destinations["crm"].Properties))}
 	if o.Fault != nil {
 		config.Fault = func(c simulator.Call) simulator.Fault { return o.Fault(s.id, c) }
 	}
@@ -223,7 +225,8 @@ func (s *Shop) account(ctx context.Context, o *Outside) error {
 // Rules are those by which unify makes profiles of the shop's facts.
 func (s *Shop) Rules(ctx context.Context) (profile.Rules, error) {
 	account := s.Cloud.Config("")
-	reader := definition.NewReader(dynamodb.NewFromConfig(account), ssm.NewFromConfig(account), stage.HubTable(s.Cloud), stage.Prefix, time.Now)
+	db, parameters := dynamodb.NewFromConfig(account), ssm.NewFromConfig(account)
+	reader := definition.NewReader(db, parameters, stage.HubTable(s.Cloud), stage.Prefix, time.Now)
 	key, err := reader.IdentityKey(ctx, s.id)
 	if err != nil {
 		return profile.Rules{}, fmt.Errorf("reading the identity key: %w", err)
